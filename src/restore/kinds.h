@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+#include "restore/rst.h"
+
+/* One line per kind, sorted: extern const struct rst_kind rst_pipe; */
+
+const struct rst_kind *rst_kind_of(uint32_t number);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the dumpers of object kinds have of a snapshot under way. The dumper
+ * runs as the host's root, outside; every task of the instance is stopped.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "libdump/vd.h"
+
+struct snap;
+
+/* One descriptor of a task (or one in flight in a unix socket). */
+struct snap_fd {
+	pid_t pid;        /* host pid of the task that holds it; 0: in flight */
+	pid_t pid_in;     /* its pid inside; for messages */
+	int num;          /* its number there; -1: in flight */
+	int fd;           /* our duplicate of it; -1 during a check */
+	struct stat st;   /* of the file (by stat of /proc/PID/fd/N in a check) */
+	int flags;        /* fdinfo flags (octal there), O_CLOEXEC included */
+	int64_t pos;
+	int mnt_id;       /* fdinfo mnt_id */
+	const char *link; /* readlink of /proc/PID/fd/N */
+	const char *info; /* text of /proc/PID/fdinfo/N */
+};
+
+/* A kind of file. `match` is asked in the order of the table in kinds.c. */
+struct snap_kind {
+	const char *name; /* as in messages */
+	uint32_t number;  /* VD_T_* of its record */
+	bool (*match)(const struct snap_fd *f);
+	/* The instance runs: object to what can't travel, by snap_object(). The
+	 * answer may be out of date when the instance is frozen, then dump
+	 * fails. NULL: everything of this kind travels. */
+	int (*check)(struct snap *s, const struct snap_fd *f);
+	/* Writes the kind's record (VD_T_file has just been written with this
+	 * id). Called once per open file description. */
+	int (*dump)(struct snap *s, const struct snap_fd *f, uint32_t id,
+	    struct vps_err *e);
+	/* After all files are numbered, in no order; NULL: nothing to do. For
+	 * what refers to other files by id. */
+	int (*dump_refs)(struct snap *s, const struct snap_fd *f, uint32_t id,
+	    struct vps_err *e);
+};
+
+/* Notes an objection: "process 12 (redis) fd 7: io_uring: can't be carried;
+ * remedy". All of them are reported at once. */
+void snap_object(struct snap *s, const struct snap_fd *f, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+struct vd_writer *snap_writer(struct snap *s);
+/* O_PATH of the instance's root directory, for openat2(RESOLVE_IN_ROOT). */
+int snap_root(const struct snap *s);
+/* Host pid of the instance's init; its /proc/PID/... shows the namespaces. */
+pid_t snap_init(const struct snap *s);
+/* Ids as the host shows them -> as the instance sees them; (uint32_t)-1: not
+ * mapped. */
+uint32_t snap_uid(const struct snap *s, uid_t host);
+uint32_t snap_gid(const struct snap *s, gid_t host);
+/* Host pid -> pid inside; 0: not in the instance. */
+pid_t snap_pid_in(const struct snap *s, pid_t host);
+pid_t snap_pid_host(const struct snap *s, pid_t in);
+/* The id of the description that fd `num` of task `pid` (host) refers to, or
+ * -ENOENT. In dump_refs only. */
+int snap_file_id(struct snap *s, pid_t pid, int num, uint32_t *ret);
+/* The id of the description behind one of our own descriptors, which is
+ * numbered and dumped now if no task holds it (a descriptor in flight). */
+int snap_file_own(struct snap *s, int fd, uint32_t *ret, struct vps_err *e);

@@ -49,12 +49,12 @@ auto_fclosep_(FILE **f)
 		(void)fclose(*f);
 }
 
-#define take_ptr(pp)                                                           \
-	__extension__({                                                        \
-		__typeof__(pp) pp_ = (pp);                                     \
-		__typeof__(*pp_) p_ = *pp_;                                    \
-		*pp_ = NULL;                                                   \
-		p_;                                                            \
+#define take_ptr(pp)                        \
+	__extension__({                     \
+		__typeof__(pp) pp_ = (pp);  \
+		__typeof__(*pp_) p_ = *pp_; \
+		*pp_ = NULL;                \
+		p_;                         \
 	})
 
 static inline int

@@ -18,8 +18,7 @@ vps_err_set(struct vps_err *e, int code, const char *fmt, ...)
 	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
 	n = strlen(e->msg);
-	(void)snprintf(
-	    e->msg + n, sizeof(e->msg) - n, ": %s", strerror(-code));
+	(void)snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(-code));
 	return code;
 }
 

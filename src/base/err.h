@@ -12,8 +12,9 @@
 #pragma once
 
 struct vps_err {
-	int code;      /* negative errno, 0 = none */
-	char msg[1024]; /* one line, or several separated by '\n' (objections) */
+	int code; /* negative errno, 0 = none */
+	char
+	    msg[1024]; /* one line, or several separated by '\n' (objections) */
 };
 
 /* Fills `e` with the formatted text + ": " + strerror(-code); returns code. */

@@ -20,5 +20,5 @@ int file_read_str(int dirfd, const char *path, char *s, size_t n);
 /* One write(2) into an existing file, as sysfs, procfs and cgroupfs want. */
 int file_write(int dirfd, const char *path, const char *s);
 /* Replaces by a temporary name + rename; mode as given. No fsync: for /run. */
-int file_replace(int dirfd, const char *path, const void *p, size_t n,
-    mode_t mode);
+int
+file_replace(int dirfd, const char *path, const void *p, size_t n, mode_t mode);

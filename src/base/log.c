@@ -57,8 +57,8 @@ level_for(const char *subsys)
 			if (eq == NULL) {
 				base = lv;
 			} else if (subsys != NULL &&
-			    strlen(subsys) == (size_t)(eq - p) &&
-			    strncmp(subsys, p, (size_t)(eq - p)) == 0) {
+				   strlen(subsys) == (size_t)(eq - p) &&
+				   strncmp(subsys, p, (size_t)(eq - p)) == 0) {
 				named = lv;
 				found = 1;
 			}
@@ -84,7 +84,8 @@ void
 log_to(int fd, const char *ident)
 {
 	sink.fd = fd;
-	(void)snprintf(sink.ident, sizeof(sink.ident), "%s", ident ? ident : "");
+	(void)snprintf(
+	    sink.ident, sizeof(sink.ident), "%s", ident ? ident : "");
 }
 
 int
@@ -103,9 +104,9 @@ log_print(const char *subsys, enum log_level lv, const char *fmt, ...)
 	va_list ap;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	n = snprintf(line, sizeof(line), "%ld.%06ld %s%s%s %s: ",
-	    (long)ts.tv_sec, ts.tv_nsec / 1000, sink.ident,
-	    sink.ident[0] ? " " : "", subsys, level_names[lv]);
+	n = snprintf(line, sizeof(line),
+	    "%ld.%06ld %s%s%s %s: ", (long)ts.tv_sec, ts.tv_nsec / 1000,
+	    sink.ident, sink.ident[0] ? " " : "", subsys, level_names[lv]);
 	len = (size_t)n;
 	va_start(ap, fmt);
 	(void)vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);

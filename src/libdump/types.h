@@ -25,36 +25,36 @@ struct vd_bytes {
 	size_t n;
 };
 
-#define VD_BEGIN(t, num, help)        struct vd_##t {
-#define VD_U32(t, tag, f, help)       uint32_t f;
-#define VD_U64(t, tag, f, help)       uint64_t f;
-#define VD_I64(t, tag, f, help)       int64_t f;
-#define VD_STR(t, tag, f, help)       const char *f;
-#define VD_BYTES(t, tag, f, help)     struct vd_bytes f;
-#define VD_U32S(t, tag, f, help)                                               \
-	uint32_t *f;                                                           \
+#define VD_BEGIN(t, num, help)    struct vd_##t {
+#define VD_U32(t, tag, f, help)   uint32_t f;
+#define VD_U64(t, tag, f, help)   uint64_t f;
+#define VD_I64(t, tag, f, help)   int64_t f;
+#define VD_STR(t, tag, f, help)   const char *f;
+#define VD_BYTES(t, tag, f, help) struct vd_bytes f;
+#define VD_U32S(t, tag, f, help) \
+	uint32_t *f;             \
 	size_t n_##f;
-#define VD_U64S(t, tag, f, help)                                               \
-	uint64_t *f;                                                           \
+#define VD_U64S(t, tag, f, help) \
+	uint64_t *f;             \
 	size_t n_##f;
-#define VD_LIST(t, tag, sub, f, help)                                          \
-	struct vd_##sub *f;                                                    \
+#define VD_LIST(t, tag, sub, f, help) \
+	struct vd_##sub *f;           \
 	size_t n_##f;
-#define VD_END(t)                                                              \
-	}                                                                      \
+#define VD_END(t) \
+	}         \
 	;
 #include "libdump/types/all.def"
 #include "libdump/types/undef.h"
 
 enum vd_number {
 #define VD_BEGIN(t, num, help) VD_T_##t = (num),
-#include "libdump/types/empty.h"
 #include "libdump/types/all.def"
+#include "libdump/types/empty.h"
 #include "libdump/types/undef.h"
 };
 
 struct vd_type;
 #define VD_BEGIN(t, num, help) extern const struct vd_type vd_type_##t;
-#include "libdump/types/empty.h"
 #include "libdump/types/all.def"
+#include "libdump/types/empty.h"
 #include "libdump/types/undef.h"

@@ -31,7 +31,7 @@ int vd_put(struct vd_writer *w, const struct vd_type *t, const void *rec);
 
 /* A run of pages of one memory object (an mm or a shared memory object). */
 struct vd_extent {
-	uint64_t addr;   /* address or offset, page aligned */
+	uint64_t addr; /* address or offset, page aligned */
 	uint64_t npages;
 };
 /* Writes `n` extents of object `obj`; iov holds their pages in that order, at
@@ -51,11 +51,11 @@ struct vd_item {
 	enum { VD_ITEM_RECORD, VD_ITEM_PAGES, VD_ITEM_END } what;
 	const struct vd_type *type; /* record */
 	uint32_t number;            /* record: VD_T_* */
-	void *rec; /* record: owned by the reader until vd_reader_free() */
-	uint32_t obj;               /* pages */
-	const struct vd_extent *x;  /* pages: valid until the next vd_next() */
+	void *rec;    /* record: owned by the reader until vd_reader_free() */
+	uint32_t obj; /* pages */
+	const struct vd_extent *x; /* pages: valid until the next vd_next() */
 	size_t nx;
-	const uint8_t *data;        /* pages: valid until the next vd_next() */
+	const uint8_t *data; /* pages: valid until the next vd_next() */
 	size_t npages;
 };
 int vd_next(struct vd_reader *r, struct vd_item *ret);

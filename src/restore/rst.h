@@ -33,15 +33,16 @@ struct rst_kind {
 	int (*finish)(struct rst *r, struct rst_file *f, struct vps_err *e);
 };
 
-/* The builder's descriptor of file `id`, or -EBADMSG: no such file. Borrowed. */
+/* The builder's descriptor of file `id`, or -EBADMSG: no such file. Borrowed.
+ */
 int rst_fd(struct rst *r, uint32_t id);
 
 /* Runs a table of system calls in the (skeleton) process `pid`: for what the
  * kernel remembers the caller of (SO_PEERCRED of socketpair, listen, connect;
  * TIOCSCTTY). `pid` 0: in a helper of the right credentials that is gone
  * afterwards. Data that calls point to: see sys/remote.h. */
-int rst_remote(struct rst *r, pid_t pid, struct sys_rcalls *c,
-    struct vps_err *e);
+int
+rst_remote(struct rst *r, pid_t pid, struct sys_rcalls *c, struct vps_err *e);
 /* Takes descriptor `num` out of process `pid` into the builder. */
 int rst_take_fd(struct rst *r, pid_t pid, int num, struct vps_err *e);
 

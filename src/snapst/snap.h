@@ -16,12 +16,12 @@ struct snap;
 
 /* One descriptor of a task (or one in flight in a unix socket). */
 struct snap_fd {
-	pid_t pid;        /* host pid of the task that holds it; 0: in flight */
-	pid_t pid_in;     /* its pid inside; for messages */
-	int num;          /* its number there; -1: in flight */
-	int fd;           /* our duplicate of it; -1 during a check */
-	struct stat st;   /* of the file (by stat of /proc/PID/fd/N in a check) */
-	int flags;        /* fdinfo flags (octal there), O_CLOEXEC included */
+	pid_t pid;      /* host pid of the task that holds it; 0: in flight */
+	pid_t pid_in;   /* its pid inside; for messages */
+	int num;        /* its number there; -1: in flight */
+	int fd;         /* our duplicate of it; -1 during a check */
+	struct stat st; /* of the file (by stat of /proc/PID/fd/N in a check) */
+	int flags;      /* fdinfo flags (octal there), O_CLOEXEC included */
 	int64_t pos;
 	int mnt_id;       /* fdinfo mnt_id */
 	const char *link; /* readlink of /proc/PID/fd/N */

@@ -48,13 +48,17 @@ struct vd_bytes {
 
 enum vd_number {
 #define VD_BEGIN(t, num, help) VD_T_##t = (num),
-#include "libdump/types/all.def"
+/* clang-format off: the order counts */
 #include "libdump/types/empty.h"
+#include "libdump/types/all.def"
 #include "libdump/types/undef.h"
+/* clang-format on */
 };
 
 struct vd_type;
 #define VD_BEGIN(t, num, help) extern const struct vd_type vd_type_##t;
-#include "libdump/types/all.def"
+/* clang-format off: the order counts */
 #include "libdump/types/empty.h"
+#include "libdump/types/all.def"
 #include "libdump/types/undef.h"
+/* clang-format on */

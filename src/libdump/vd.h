@@ -20,6 +20,7 @@
 
 #define VD_PAGE      4096u
 #define VD_PAGES_MAX 256u /* pages in one block */
+#define VD_GHOST_OBJ 0x80000000u /* pages of a file without a name: | its id */
 
 struct vd_writer;
 struct vd_reader;

@@ -8,11 +8,24 @@ static const struct rst_kind *const kinds[] = {
     NULL,
 };
 
+static const struct rst_rec *const recs[] = {
+    NULL,
+};
+
 const struct rst_kind *
 rst_kind_of(uint32_t number)
 {
 	for (size_t i = 0; kinds[i] != NULL; i++)
 		if (kinds[i]->number == number)
 			return kinds[i];
+	return NULL;
+}
+
+const struct rst_rec *
+rst_rec_of(uint32_t number)
+{
+	for (size_t i = 0; recs[i] != NULL; i++)
+		if (recs[i]->number == number)
+			return recs[i];
 	return NULL;
 }

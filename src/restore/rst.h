@@ -33,6 +33,14 @@ struct rst_kind {
 	int (*finish)(struct rst *r, struct rst_file *f, struct vps_err *e);
 };
 
+/* A record that isn't a file's own but belongs to a kind (contents, targets,
+ * locks). `take` is called in the order of the image; the world is complete,
+ * the record lives as long as the reader. */
+struct rst_rec {
+	uint32_t number; /* VD_T_* */
+	int (*take)(struct rst *r, const void *rec, struct vps_err *e);
+};
+
 /* The builder's descriptor of file `id`, or -EBADMSG: no such file. Borrowed.
  */
 int rst_fd(struct rst *r, uint32_t id);
@@ -52,3 +60,19 @@ int rst_open(struct rst *r, const char *path, int flags, struct vps_err *e);
 /* A scratch area for kinds that share objects between records (both ends of a
  * pipe): finds or adds the slot of (number, object). A new slot holds {0}. */
 void *rst_slot(struct rst *r, uint32_t number, uint64_t object, size_t size);
+
+/* Ghosts (snap.h): an own descriptor of ghost `id`, opened with `flags` (access
+ * mode and status flags), or negative errno. */
+int rst_ghost_open(struct rst *r, uint32_t id, int flags, struct vps_err *e);
+/* Takes a block of pages whose obj has VD_GHOST_OBJ set. */
+int
+rst_ghosts_pages(struct rst *r, const struct vd_item *it, struct vps_err *e);
+/* When all pages have come and all mappings exist: sizes, seals, times. */
+int rst_ghosts_finish(struct rst *r, struct vps_err *e);
+void rst_ghosts_fini(struct rst *r);
+
+/* After link: status flags that F_SETFL sets (make has opened with the access
+ * mode and sets the position itself). */
+int rst_file_flags(struct rst *r, const struct rst_file *f, struct vps_err *e);
+/* After finish: who gets SIGIO, and O_ASYNC. */
+int rst_file_owner(struct rst *r, const struct rst_file *f, struct vps_err *e);

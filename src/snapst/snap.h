@@ -70,3 +70,30 @@ int snap_file_id(struct snap *s, pid_t pid, int num, uint32_t *ret);
 /* The id of the description behind one of our own descriptors, which is
  * numbered and dumped now if no task holds it (a descriptor in flight). */
 int snap_file_own(struct snap *s, int fd, uint32_t *ret, struct vps_err *e);
+/* A scratch area for kinds that share objects between records: finds or adds
+ * the slot of (number, object). A new slot holds {0}. */
+void *snap_slot(struct snap *s, uint32_t number, uint64_t object, size_t size);
+
+/*
+ * Ghosts: files that no name leads to (unlinked, O_TMPFILE, memfd, shared
+ * anonymous memory). All descriptions and mappings of one inode share one
+ * ghost; its contents travel as pages of the object VD_GHOST_OBJ | id.
+ *
+ * `fd` is any descriptor of the file, also O_PATH or one of
+ * /proc/PID/map_files; it isn't kept. `link` is the readlink of it as f->link
+ * above. Writes the VD_T_ghost record at the first call for an inode.
+ */
+int snap_ghost_id(
+    struct snap *s, int fd, const char *link, uint32_t *ret, struct vps_err *e);
+/* Is it a file that travels as a ghost? */
+bool snap_is_ghost(const struct stat *st, const char *link);
+/* Why it can't travel ("hugetlb memory", "too large: ..."); NULL: it can. */
+const char *snap_ghost_refuse(int fd, const struct stat *st);
+/* Writes the contents of all ghosts, where the image has its pages. */
+int snap_ghosts_pages(struct snap *s, struct vps_err *e);
+/* Closes what is kept for snap_ghosts_pages(); safe to call at any end. */
+void snap_ghosts_fini(struct snap *s);
+
+/* Fills the record that every description has; `kind` is its kind's number. */
+int snap_file_record(struct snap *s, const struct snap_fd *f, uint32_t id,
+    uint32_t kind, struct vd_file *ret, struct vps_err *e);

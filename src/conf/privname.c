@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "conf/syscalls.h"
+#include "syscalls.h" /* made by tools/gen_syscalls.py */
 
 /* In the order of their numbers; capabilities(7). */
 static const char *const caps[] = {"CAP_CHOWN", "CAP_DAC_OVERRIDE",

@@ -11,6 +11,16 @@
  */
 #pragma once
 
+/*
+ * Codes of our own beside those of errno; they travel as negative numbers and
+ * decide the exit status of vpsctl. For vps_err_say(): they have no strerror.
+ */
+enum {
+	VPS_ENOINST = 5001, /* no such instance */
+	VPS_ESTATE = 5002,  /* the instance is in the wrong state for this */
+	VPS_EUSAGE = 5003,  /* the command line makes no sense */
+};
+
 struct vps_err {
 	int code; /* negative errno, 0 = none */
 	char

@@ -13,6 +13,7 @@
 #include "net/net.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
@@ -88,12 +89,14 @@ link_local(const uint8_t mac[6], uint8_t ret[16])
 	memcpy(ret, a, sizeof(a));
 }
 
+/* Made from inside, where the number matters: of a pair only the first can have
+ * one that is asked for, and only then. `ns` is where the other end goes. */
 static void
 put_pair(struct nl_batch *q, const struct net_cfg *c, const struct net_if *f,
-    int netns, const char *host)
+    int ns, const char *host)
 {
-	struct ifinfomsg h = {.ifi_family = AF_UNSPEC};
-	struct ifinfomsg peer = {.ifi_index = (int)(NET_IFINDEX + f->n)};
+	struct ifinfomsg h = {.ifi_index = (int)(NET_IFINDEX + f->n)};
+	struct ifinfomsg peer = {.ifi_family = AF_UNSPEC};
 	char name[IFNAMSIZ];
 	uint8_t mac[6];
 	size_t info, data, p;
@@ -101,8 +104,8 @@ put_pair(struct nl_batch *q, const struct net_cfg *c, const struct net_if *f,
 	net_mac(c, f, mac);
 	(void)snprintf(name, sizeof(name), "vps%u", f->n);
 	nl_msg(q, host, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &h, sizeof(h));
-	nl_attr_str(q, IFLA_IFNAME, host);
-	nl_attr(q, IFLA_ADDRESS, NET_HOST_MAC, 6);
+	nl_attr_str(q, IFLA_IFNAME, name);
+	nl_attr(q, IFLA_ADDRESS, mac, sizeof(mac));
 	if (f->mtu != 0)
 		nl_attr_u32(q, IFLA_MTU, f->mtu);
 	info = nl_nest(q, IFLA_LINKINFO);
@@ -110,11 +113,11 @@ put_pair(struct nl_batch *q, const struct net_cfg *c, const struct net_if *f,
 	data = nl_nest(q, IFLA_INFO_DATA);
 	p = nl_nest(q, VETH_INFO_PEER);
 	nl_raw(q, &peer, sizeof(peer));
-	nl_attr_str(q, IFLA_IFNAME, name);
-	nl_attr(q, IFLA_ADDRESS, mac, sizeof(mac));
+	nl_attr_str(q, IFLA_IFNAME, host);
+	nl_attr(q, IFLA_ADDRESS, NET_HOST_MAC, 6);
 	if (f->mtu != 0)
 		nl_attr_u32(q, IFLA_MTU, f->mtu);
-	nl_attr_u32(q, IFLA_NET_NS_FD, (uint32_t)netns);
+	nl_attr_u32(q, IFLA_NET_NS_FD, (uint32_t)ns);
 	nl_nest_end(q, p);
 	nl_nest_end(q, data);
 	nl_nest_end(q, info);
@@ -282,26 +285,35 @@ drop_link(int nl, const char *host)
 		log_dbg("remove interface %s: %s", host, strerror(-r));
 }
 
+/* The pairs and all that is inside, in one batch. */
 static int
-make_pairs(const struct net_cfg *c, int nl, int netns, struct vps_err *e)
+make_inside(const struct net_cfg *c, int nl, int inl, struct vps_err *e)
 {
 	auto_nl_batch struct nl_batch q = {0};
+	auto_close int ns = -1;
+	struct ifinfomsg lo = {
+	    .ifi_index = 1, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
 	char host[NET_IF_MAX][IFNAMSIZ];
 	const char *what = "";
 	int r;
 
+	ns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return vps_err_set(e, -errno, "/proc/thread-self/ns/net");
 	for (unsigned i = 0; i < c->nifs; i++) {
 		net_host_name(c->id, c->ifs[i].n, host[i]);
-		put_pair(&q, c, &c->ifs[i], netns, host[i]);
+		put_pair(&q, c, &c->ifs[i], ns, host[i]);
 	}
-	r = nl_run(nl, &q, &what);
-	if (r < 0) {
-		for (unsigned i = 0; i < c->nifs && q.err == 0; i++)
-			if (q.ent[i].err == 0)
-				drop_link(nl, host[i]);
-		return vps_err_set(e, r, "interface %s", what);
-	}
-	return 0;
+	nl_msg(&q, "lo", RTM_NEWLINK, 0, &lo, sizeof(lo));
+	for (unsigned i = 0; i < c->nifs; i++)
+		put_inside(&q, c, &c->ifs[i]);
+	r = nl_run(inl, &q, &what);
+	if (r >= 0)
+		return 0;
+	for (unsigned i = 0; i < c->nifs && q.err == 0; i++)
+		if (q.ent[i].err == 0)
+			drop_link(nl, host[i]);
+	return vps_err_set(e, r, "network of %s: %s", c->id, what);
 }
 
 static int
@@ -327,39 +339,11 @@ bring_up_host(const struct net_cfg *c, int nl, struct vps_err *e)
 	return 0;
 }
 
-static int
-bring_up_inside(const struct net_cfg *c, int netns, struct vps_err *e)
-{
-	auto_nl_batch struct nl_batch q = {0};
-	auto_close int nl = nl_open_at(NETLINK_ROUTE, netns);
-	struct ifinfomsg lo = {
-	    .ifi_index = 1, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
-	const char *what = "";
-	int r;
-
-	if (nl < 0)
-		return vps_err_set(e, nl, "network namespace of %s", c->id);
-	nl_msg(&q, "lo", RTM_NEWLINK, 0, &lo, sizeof(lo));
-	for (unsigned i = 0; i < c->nifs; i++)
-		put_inside(&q, c, &c->ifs[i]);
-	r = nl_run(nl, &q, &what);
-	if (r < 0)
-		return vps_err_set(e, r, "network of %s: %s", c->id, what);
-	return 0;
-}
-
-static int
-bring_up(const struct net_cfg *c, int nl, int netns, struct vps_err *e)
-{
-	int r = bring_up_host(c, nl, e);
-
-	return r < 0 ? r : bring_up_inside(c, netns, e);
-}
-
 int
 net_setup(const struct net_cfg *c, int netns, struct vps_err *e)
 {
 	auto_close int nl = nl_open(NETLINK_ROUTE);
+	auto_close int inl = -1;
 	int r;
 
 	if (nl < 0)
@@ -367,10 +351,13 @@ net_setup(const struct net_cfg *c, int netns, struct vps_err *e)
 	if (c->nifs > NET_IF_MAX)
 		return vps_err_say(e, -E2BIG, "%s: more than %d interfaces",
 		    c->id, NET_IF_MAX);
-	r = make_pairs(c, nl, netns, e);
+	inl = nl_open_at(NETLINK_ROUTE, netns);
+	if (inl < 0)
+		return vps_err_set(e, inl, "network namespace of %s", c->id);
+	r = make_inside(c, nl, inl, e);
 	if (r < 0)
 		return r;
-	r = bring_up(c, nl, netns, e);
+	r = bring_up_host(c, nl, e);
 	if (r < 0)
 		net_drop_links(c, nl);
 	return r;

@@ -568,8 +568,7 @@ put_routes(const struct net_cfg *c, struct nl_batch *q, unsigned rtype)
 }
 
 static int
-change(const struct net_cfg *c, unsigned rtype, bool proxies, bool links,
-    const char **what)
+change(const struct net_cfg *c, unsigned rtype, bool links, const char **what)
 {
 	auto_nl_batch struct nl_batch q = {0};
 	auto_close int nl = nl_open(NETLINK_ROUTE);
@@ -578,25 +577,24 @@ change(const struct net_cfg *c, unsigned rtype, bool proxies, bool links,
 	if (nl < 0)
 		return nl;
 	put_routes(c, &q, rtype);
-	if (proxies)
-		put_no_proxies(c, nl, &q);
+	put_no_proxies(c, nl, &q);
 	r = nl_run(nl, &q, what);
 	if (r >= 0 && links)
-		net_drop_links(c, nl);
+		net_shed_links(c, nl, rtype != RTN_UNSPEC);
 	return r;
 }
 
 void
 net_unclaim(const struct net_cfg *c)
 {
-	(void)change(c, RTN_UNSPEC, true, false, NULL);
+	(void)change(c, RTN_UNSPEC, false, NULL);
 }
 
 int
 net_silence(const struct net_cfg *c, struct vps_err *e)
 {
 	const char *what = "netlink";
-	int r = change(c, RTN_BLACKHOLE, true, true, &what);
+	int r = change(c, RTN_BLACKHOLE, true, &what);
 
 	if (r < 0)
 		return vps_err_set(
@@ -607,11 +605,11 @@ net_silence(const struct net_cfg *c, struct vps_err *e)
 void
 net_forget(const struct net_cfg *c)
 {
-	(void)change(c, RTN_UNSPEC, true, false, NULL);
+	(void)change(c, RTN_UNSPEC, false, NULL);
 }
 
 void
 net_teardown(const struct net_cfg *c)
 {
-	(void)change(c, RTN_UNSPEC, true, true, NULL);
+	(void)change(c, RTN_UNSPEC, true, NULL);
 }

@@ -73,11 +73,13 @@ int net_setup(const struct net_cfg *c, int netns, struct vps_err *e);
 /* Idempotent; replaces what net_silence() left. */
 int net_claim(const struct net_cfg *c, struct vps_err *e);
 void net_unclaim(const struct net_cfg *c);
-/* Lets every packet to and from the instance disappear on the host, removes
- * the host's ends, so that what happens inside afterwards isn't seen. */
+/* Lets every packet to and from the instance disappear on the host; its ends of
+ * the pairs are down for good, so that what happens inside isn't seen. */
 int net_silence(const struct net_cfg *c, struct vps_err *e);
 /* Removes what net_silence() left. */
 void net_forget(const struct net_cfg *c);
+/* The pairs themselves go with the instance's namespace: deleting them here
+ * would take 30 ms. Their names are free at once. */
 void net_teardown(const struct net_cfg *c);
 
 /* Gratuitous ARP and unsolicited neighbour advertisements on the outer links,

@@ -21,4 +21,4 @@ struct net_outer {
 int net_outer_of(int nl, const struct net_addr *a, struct net_outer *ret);
 /* Interface number on the host, negative errno. */
 int net_ifindex(const char *name);
-void net_drop_links(const struct net_cfg *c, int nl);
+void net_shed_links(const struct net_cfg *c, int nl, bool down);

@@ -69,9 +69,10 @@ begin(struct json *j, const char *key)
 {
 	if (j->depth > 0) {
 		if (j->some[j->depth - 1])
-			buf_adds(j->out, ",");
+			buf_adds(j->out, j->one_line ? ", " : ",");
 		j->some[j->depth - 1] = true;
-		new_line(j);
+		if (!j->one_line)
+			new_line(j);
 	}
 	if (key != NULL) {
 		put_string(j->out, key, strlen(key));
@@ -106,7 +107,7 @@ json_end(struct json *j)
 {
 	assert(j->depth > 0);
 	j->depth--;
-	if (j->some[j->depth])
+	if (j->some[j->depth] && !j->one_line)
 		new_line(j);
 	buf_add(j->out, &j->close[j->depth], 1);
 	if (j->depth == 0)
@@ -155,4 +156,20 @@ json_null(struct json *j, const char *key)
 {
 	begin(j, key);
 	buf_adds(j->out, "null");
+}
+
+void
+json_hex(struct json *j, const char *key, const void *p, size_t n)
+{
+	static const char digit[] = "0123456789abcdef";
+	const uint8_t *s = p;
+
+	begin(j, key);
+	buf_adds(j->out, "\"");
+	for (size_t i = 0; i < n; i++) {
+		char two[2] = {digit[s[i] >> 4], digit[s[i] & 15]};
+
+		buf_add(j->out, two, sizeof(two));
+	}
+	buf_adds(j->out, "\"");
 }

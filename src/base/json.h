@@ -14,9 +14,10 @@
 #define JSON_DEPTH_MAX 16
 
 struct json {
-	struct buf *out;            /* borrowed; carries the error */
-	unsigned depth;             /* what is open */
-	bool some[JSON_DEPTH_MAX];  /* has a member already */
+	struct buf *out;           /* borrowed; carries the error */
+	unsigned depth;            /* what is open */
+	bool one_line;             /* set while what is begun stays on a line */
+	bool some[JSON_DEPTH_MAX]; /* has a member already */
 	char close[JSON_DEPTH_MAX]; /* '}' or ']' */
 };
 
@@ -29,3 +30,5 @@ void json_u64(struct json *j, const char *key, uint64_t v);
 void json_i64(struct json *j, const char *key, int64_t v);
 void json_bool(struct json *j, const char *key, bool v);
 void json_null(struct json *j, const char *key);
+/* Bytes as a string of hexadecimal digits. */
+void json_hex(struct json *j, const char *key, const void *p, size_t n);

@@ -48,16 +48,18 @@ struct vd_bytes {
 
 enum vd_number {
 #define VD_BEGIN(t, num, help) VD_T_##t = (num),
-/* clang-format off: the order counts */
+/* The order counts. */
+/* clang-format off */
 #include "libdump/types/empty.h"
 #include "libdump/types/all.def"
 #include "libdump/types/undef.h"
-/* clang-format on */
+	/* clang-format on */
 };
 
 struct vd_type;
 #define VD_BEGIN(t, num, help) extern const struct vd_type vd_type_##t;
-/* clang-format off: the order counts */
+/* The order counts. */
+/* clang-format off */
 #include "libdump/types/empty.h"
 #include "libdump/types/all.def"
 #include "libdump/types/undef.h"

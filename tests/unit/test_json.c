@@ -64,11 +64,36 @@ strings(void **state)
 	}
 }
 
+static void
+one_line(void **state)
+{
+	auto_buf struct buf b = {0};
+	struct json j = {.out = &b};
+
+	(void)state;
+	json_arr(&j, NULL);
+	for (uint64_t i = 1; i < 3; i++) {
+		json_obj(&j, NULL);
+		j.one_line = true;
+		json_u64(&j, "u", i);
+		json_hex(&j, "h", "\x0f\xa0", 2);
+		json_arr(&j, "a");
+		json_end(&j);
+		json_end(&j);
+		j.one_line = false;
+	}
+	json_end(&j);
+	assert_string_equal(buf_str(&b),
+	    "[\n  {\"u\": 1, \"h\": \"0fa0\", \"a\": []},\n"
+	    "  {\"u\": 2, \"h\": \"0fa0\", \"a\": []}\n]\n");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(layout),
+	    cmocka_unit_test(one_line),
 	    cmocka_unit_test(strings),
 	};
 

@@ -48,14 +48,20 @@ hash(const char *s, unsigned n)
 	return h ^ h >> 32;
 }
 
+uint32_t
+net_hash(const char *s)
+{
+	return (uint32_t)hash(s, 0);
+}
+
 void
 net_host_name(const char *id, unsigned n, char ret[IFNAMSIZ])
 {
 	int w = snprintf(ret, IFNAMSIZ, "vps.%s.%u", id, n);
 
 	if (w >= IFNAMSIZ)
-		(void)snprintf(ret, IFNAMSIZ, "vps-%08x.%u",
-		    (uint32_t)hash(id, 0), n % NET_IF_MAX);
+		(void)snprintf(
+		    ret, IFNAMSIZ, "vps-%08x.%u", net_hash(id), n % NET_IF_MAX);
 }
 
 void

@@ -13,6 +13,8 @@ net_addr_len(const struct net_addr *a)
 	return a->family == 2 /* AF_INET */ ? 4 : 16;
 }
 
+uint32_t net_hash(const char *s);
+
 /* The link on which others look for an address. */
 struct net_outer {
 	int ifindex; /* 0: none, the address isn't reachable from outside */

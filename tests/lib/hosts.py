@@ -861,8 +861,8 @@ class Lab:
         self.sup = None
 
     def start(self, detached=False):
-        argv = [sys.executable or "/usr/bin/python3",
-                os.path.abspath(__file__), "--supervise", self.name,
+        # Not sys.executable: hosts have a /root of their own.
+        argv = ["/usr/bin/python3", os.path.abspath(__file__), "--supervise", self.name,
                 ",".join(self.names)] + (["--detached"] if detached else [])
         self.sup = subprocess.Popen(argv, stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE,

@@ -5,10 +5,24 @@
 #include <stddef.h>
 
 static const struct rst_kind *const kinds[] = {
+    &rst_dev,
+    &rst_dir,
+    &rst_epoll,
+    &rst_eventfd,
+    &rst_inotify,
+    &rst_pidfd,
+    &rst_pipe,
+    &rst_procfile,
+    &rst_reg,
+    &rst_signalfd,
+    &rst_timerfd,
     NULL,
 };
 
 static const struct rst_rec *const recs[] = {
+    &rst_rec_epolltarget,
+    &rst_rec_ghost,
+    &rst_rec_lock,
     NULL,
 };
 

@@ -2,7 +2,21 @@
 #pragma once
 #include "restore/rst.h"
 
-/* One line per kind, sorted: extern const struct rst_kind rst_pipe; */
+extern const struct rst_kind rst_dev;
+extern const struct rst_kind rst_dir;
+extern const struct rst_kind rst_epoll;
+extern const struct rst_kind rst_eventfd;
+extern const struct rst_kind rst_inotify;
+extern const struct rst_kind rst_pidfd;
+extern const struct rst_kind rst_pipe;
+extern const struct rst_kind rst_procfile;
+extern const struct rst_kind rst_reg;
+extern const struct rst_kind rst_signalfd;
+extern const struct rst_kind rst_timerfd;
+
+extern const struct rst_rec rst_rec_epolltarget;
+extern const struct rst_rec rst_rec_ghost;
+extern const struct rst_rec rst_rec_lock;
 
 const struct rst_kind *rst_kind_of(uint32_t number);
 /* NULL: not a record of any kind of file. */

@@ -28,8 +28,8 @@ struct rst_kind {
 	/* After all files are made, for what refers to other files (epoll
 	 * targets, descriptors in flight, peers). NULL: nothing. */
 	int (*link)(struct rst *r, struct rst_file *f, struct vps_err *e);
-	/* After every process has its descriptors (POSIX locks, O_ASYNC
-	 * owners). NULL: nothing. */
+	/* After every process has its descriptors and memory, ghosts their
+	 * contents, before credentials are dropped (inotify). NULL: nothing. */
 	int (*finish)(struct rst *r, struct rst_file *f, struct vps_err *e);
 };
 
@@ -74,5 +74,5 @@ void rst_ghosts_fini(struct rst *r);
 /* After link: status flags that F_SETFL sets (make has opened with the access
  * mode and sets the position itself). */
 int rst_file_flags(struct rst *r, const struct rst_file *f, struct vps_err *e);
-/* After finish: who gets SIGIO, and O_ASYNC. */
-int rst_file_owner(struct rst *r, const struct rst_file *f, struct vps_err *e);
+/* After finish: locks, who gets SIGIO, and O_ASYNC. */
+int rst_file_late(struct rst *r, const struct rst_file *f, struct vps_err *e);

@@ -5,6 +5,21 @@
 #include <stddef.h>
 
 static const struct snap_kind *const kinds[] = {
+    &snap_eventfd,
+    &snap_epoll,
+    &snap_timerfd,
+    &snap_signalfd,
+    &snap_inotify,
+    &snap_pidfd,
+    /* By what is behind the descriptor. Regular files of /proc are its own;
+     * what is opened by O_PATH is a path, whatever its type; terminals come
+     * before other devices. */
+    &snap_procfile,
+    &snap_pipe,
+    &snap_reg,
+    &snap_dir,
+    &snap_dev,
+    &snap_refused,
     NULL,
 };
 

@@ -2,7 +2,18 @@
 #pragma once
 #include "snapst/snap.h"
 
-/* One line per kind, sorted: extern const struct snap_kind snap_pipe; */
+extern const struct snap_kind snap_dev;
+extern const struct snap_kind snap_dir;
+extern const struct snap_kind snap_epoll;
+extern const struct snap_kind snap_eventfd;
+extern const struct snap_kind snap_inotify;
+extern const struct snap_kind snap_pidfd;
+extern const struct snap_kind snap_pipe;
+extern const struct snap_kind snap_procfile;
+extern const struct snap_kind snap_refused;
+extern const struct snap_kind snap_reg;
+extern const struct snap_kind snap_signalfd;
+extern const struct snap_kind snap_timerfd;
 
-/* NULL: nobody knows this kind of file. */
+/* Never NULL: what nobody knows is snap_refused. */
 const struct snap_kind *snap_kind_of(const struct snap_fd *f);

@@ -88,11 +88,34 @@ int snap_ghost_id(
 /* Is it a file that travels as a ghost? */
 bool snap_is_ghost(const struct stat *st, const char *link);
 /* Why it can't travel ("hugetlb memory", "too large: ..."); NULL: it can. */
-const char *snap_ghost_refuse(int fd, const struct stat *st);
+const char *snap_ghost_refuse(long fs_type, const struct stat *st);
 /* Writes the contents of all ghosts, where the image has its pages. */
 int snap_ghosts_pages(struct snap *s, struct vps_err *e);
 /* Closes what is kept for snap_ghosts_pages(); safe to call at any end. */
 void snap_ghosts_fini(struct snap *s);
+
+/* The n-th numbered description, from 0, with our duplicate of it; NULL: no
+ * more. In dump_refs only. */
+const struct snap_fd *snap_file_nth(struct snap *s, size_t n, uint32_t *ret_id);
+
+/* The path inside by which `st` (whose /proc/PID/fd link is `link`) can be
+ * opened again: proven by device and inode. Looks for another name if the one
+ * it was opened by is gone. -ENOENT: there is none. `ret` has PATH_MAX bytes.
+ */
+int
+snap_path(struct snap *s, const char *link, const struct stat *st, char *ret);
+/* statfs f_type of what is behind a descriptor; 0: can't be told. */
+long snap_fs_type(const struct snap_fd *f);
+/* A clock as the instance sees it, in ns. */
+int64_t snap_clock(const struct snap *s, int clock);
+
+/* Objects to locks that can't travel (leases). For `check` of kinds that have
+ * locks. */
+void snap_locks_check(struct snap *s, const struct snap_fd *f);
+/* Writes the locks that fdinfo shows: to be called for every descriptor of
+ * every task, after all files; `first`: not yet called for this description. */
+int snap_locks_dump(struct snap *s, const struct snap_fd *f, uint32_t id,
+    bool first, struct vps_err *e);
 
 /* Fills the record that every description has; `kind` is its kind's number. */
 int snap_file_record(struct snap *s, const struct snap_fd *f, uint32_t id,

@@ -113,6 +113,9 @@ static void __attribute__((noreturn)) child_main(struct kt *kt, int sock)
 		_exit(126);
 	(void)close_range(3, KT_CTL - 1, 0);
 	(void)close_range(KT_CTL + 1, ~0u, 0);
+	r = 0;
+	if (write(KT_CTL, &r, sizeof(r)) != (ssize_t)sizeof(r))
+		_exit(0);
 	for (;;) {
 		if (recv_req(KT_CTL, &q, &fd) < 0)
 			_exit(0);
@@ -145,9 +148,9 @@ proc_start(struct kt *kt, struct kt_proc *p)
 {
 	pid_t want = p->pid;
 	struct clone_args ca = {.exit_signal = SIGCHLD,
-	    .set_tid = (uintptr_t)&want,
+	    .set_tid = want > 0 ? (uintptr_t)&want : 0,
 	    .set_tid_size = want > 0};
-	int sv[2];
+	int sv[2], hello;
 	long pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
@@ -163,7 +166,10 @@ proc_start(struct kt *kt, struct kt_proc *p)
 	}
 	p->pid = (pid_t)pid;
 	p->sock = sv[0];
-	return 0;
+	/* When it answers, it has closed what isn't its own. */
+	return read(p->sock, &hello, sizeof(hello)) == (ssize_t)sizeof(hello)
+		   ? 0
+		   : -EPIPE;
 }
 
 static int
@@ -454,6 +460,12 @@ dump_all(struct kt *kt, struct vps_err *e)
 		if (r < 0)
 			return vps_err_wrap(e, r, "%s", kt->fd[i].f.link);
 	}
+	for (size_t i = 0; i < kt->nfd; i++) {
+		r = snap_locks_dump(KT_SNAP(kt), &kt->fd[i].f, kt->fd[i].id,
+		    kt->fd[i].first, e);
+		if (r < 0)
+			return r;
+	}
 	/* Their number grows while files in flight are found. */
 	for (size_t i = 0; i < kt->nfd; i++) {
 		const struct snap_kind *k = snap_kind_of(&kt->fd[i].f);
@@ -586,7 +598,7 @@ each(struct kt *kt, int stage, struct vps_err *e)
 		if (r == 0 && stage == 1)
 			r = rst_file_flags(KT_RST(kt), f, e);
 		if (r == 0 && stage == 2)
-			r = rst_file_owner(KT_RST(kt), f, e);
+			r = rst_file_late(KT_RST(kt), f, e);
 		if (r < 0)
 			return vps_err_wrap(
 			    e, r, "file %u (kind %#x)", f->f->id, f->f->kind);
@@ -624,8 +636,6 @@ restore_all(struct kt *kt, struct vd_reader *rd, struct vps_err *e)
 		r = each(kt, stage, e);
 	if (r == 0)
 		r = hand_over(kt, e);
-	if (r == 0)
-		r = each(kt, 2, e);
 	while (r == 0 && it.what == VD_ITEM_PAGES) {
 		r = rst_ghosts_pages(KT_RST(kt), &it, e);
 		if (r == 0) {
@@ -636,7 +646,7 @@ restore_all(struct kt *kt, struct vd_reader *rd, struct vps_err *e)
 	}
 	if (r == 0)
 		r = rst_ghosts_finish(KT_RST(kt), e);
-	return r;
+	return r == 0 ? each(kt, 2, e) : r;
 }
 
 int

@@ -190,6 +190,20 @@ snap_file_own(struct snap *s, int fd, uint32_t *ret, struct vps_err *e)
 	return r;
 }
 
+const struct snap_fd *
+snap_file_nth(struct snap *s, size_t n, uint32_t *ret_id)
+{
+	struct kt *kt = of_snap(s);
+
+	for (size_t i = 0; i < kt->nfd; i++) {
+		if (!kt->fd[i].first || n-- > 0)
+			continue;
+		*ret_id = kt->fd[i].id;
+		return &kt->fd[i].f;
+	}
+	return NULL;
+}
+
 void *
 snap_slot(struct snap *s, uint32_t number, uint64_t object, size_t size)
 {

@@ -22,9 +22,10 @@
 #include "libdump/types.h"
 
 #define VD_PAGE      4096u
-#define VD_PAGES_MAX 256u        /* pages in one block */
-#define VD_GHOST_OBJ 0x80000000u /* pages of a file without a name: | its id \
-				  */
+#define VD_PAGES_MAX 256u /* pages in one block */
+#define VD_GHOST_OBJ                                            \
+	0x80000000u /* pages of a file without a name: | its id \
+		     */
 
 struct json;
 struct vd_writer;
@@ -48,6 +49,13 @@ struct vd_extent {
  * most VD_PAGES_MAX in all. */
 int vd_put_pages(struct vd_writer *w, uint32_t obj, const struct vd_extent *x,
     size_t n, const struct iovec *iov, int niov);
+/* The same for pages that the caller copies from elsewhere: begin gives where
+ * they go, room for all of them in a row, and end writes them. For a file of
+ * tmpfs whose pages exist already (opened O_RDWR, not truncated) that is the
+ * file itself, which saves a copy. Nothing else may be written in between. */
+int vd_pages_begin(struct vd_writer *w, uint32_t obj, const struct vd_extent *x,
+    size_t n, uint8_t **ret);
+int vd_pages_end(struct vd_writer *w);
 /* The trailer; without it the image is incomplete. */
 int vd_put_end(struct vd_writer *w);
 int vd_flush(struct vd_writer *w);

@@ -96,6 +96,9 @@ put_u64(uint8_t *p, uint64_t v)
 
 uint64_t wire_sum(const void *p, size_t n);
 uint64_t wire_sumv(const struct iovec *iov, int n);
+/* The same with AVX2: almost twice as fast. */
+uint64_t wire_sum_avx2(const void *p, size_t n);
+uint64_t wire_sumv_avx2(const struct iovec *iov, int n);
 /* The chain over all blocks: what was before, and a block header's checksum. */
 uint64_t wire_chain(uint64_t sum, uint64_t block_sum);
 /* Fills a block header. */

@@ -72,7 +72,7 @@ const struct ctl_cmd ctl_cmds[] = {
 	{"quotarecalc", "ID", "count its use of vpsfs afresh", 1, 1,
 	    0, CMD_ID | CMD_LATER, NULL, cmd_later},
 	{"showdump", "FILE", "print a snapshot (-: standard input)", 1, 1,
-	    OPT_JSON, CMD_ANYONE, NULL, cmd_later},
+	    OPT_JSON, CMD_ANYONE, NULL, cmd_showdump},
 	{"check", "", "say what the kernel of this host can do", 0, 0,
 	    OPT_JSON, 0, NULL, cmd_later},
 	{"version", "", "print the version", 0, 0,

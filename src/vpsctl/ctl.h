@@ -83,4 +83,5 @@ void ctl_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cmd_check(const struct ctl *c, struct vps_err *e);
 int cmd_help(const struct ctl *c, struct vps_err *e);
 int cmd_later(const struct ctl *c, struct vps_err *e);
+int cmd_showdump(const struct ctl *c, struct vps_err *e);
 int cmd_version(const struct ctl *c, struct vps_err *e);

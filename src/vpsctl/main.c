@@ -100,25 +100,23 @@ static int
 read_args(struct ctl *c, int argc, char **argv, struct vps_err *e)
 {
 	struct option lo[OPT_MAX] = {0};
-	char so[2 * OPT_MAX + 2] = "";
+	auto_buf struct buf so = {0};
 	unsigned n = 0;
 	int opt;
 
 	/* '+': what follows the first operand of execin is another's. */
-	(void)strcat(so, c->cmd->flags & CMD_EXEC ? "+h" : "h");
+	buf_adds(&so, c->cmd->flags & CMD_EXEC ? "+h" : "h");
 	lo[n++] = (struct option){"help", no_argument, NULL, HELP};
 	for (const struct ctl_optdesc *o = ctl_optdescs; o->name != NULL; o++) {
-		char s[3] = {(char)o->letter, o->arg ? ':' : '\0', '\0'};
-
 		if ((c->cmd->opts & o->bit) == 0)
 			continue;
-		(void)strcat(so, s);
+		buf_addf(&so, "%c%s", o->letter, o->arg ? ":" : "");
 		lo[n++] = (struct option){o->name,
 		    o->arg ? required_argument : no_argument, NULL, o->letter};
 	}
 	opterr = 0;
 	for (;;) {
-		opt = getopt_long(argc, argv, so, lo, NULL);
+		opt = getopt_long(argc, argv, buf_str(&so), lo, NULL);
 		if (opt == -1)
 			break;
 		if (opt == '?')
@@ -142,6 +140,7 @@ static int
 check_args(const struct ctl *c, struct vps_err *e)
 {
 	const struct ctl_cmd *cmd = c->cmd;
+	const char *id = c->argc > 0 ? c->argv[0] : "";
 	auto_buf struct buf b = {0};
 
 	if (c->argc < cmd->min || (cmd->max >= 0 && c->argc > cmd->max)) {
@@ -150,8 +149,8 @@ check_args(const struct ctl *c, struct vps_err *e)
 		    e, -VPS_EUSAGE, "usage: vpsctl %s", buf_str(&b));
 	}
 	if ((cmd->flags & CMD_ID) != 0 &&
-	    !((cmd->flags & CMD_ID_EMPTY) != 0 && c->argv[0][0] == '\0') &&
-	    spec_check_id(c->argv[0], e) < 0)
+	    !((cmd->flags & CMD_ID_EMPTY) != 0 && *id == '\0') &&
+	    spec_check_id(id, e) < 0)
 		return -VPS_EUSAGE;
 	if ((cmd->flags & (CMD_ANYONE | CMD_LATER)) == 0 && geteuid() != 0)
 		return vps_err_say(

@@ -57,12 +57,13 @@ PATH = ":".join([os.path.join(BUILD, "src/vpsctl"),
 NET4 = "10.77.0."
 NET6 = "fd77::"
 # name: last part of the address, offsets of the clocks in seconds, first uid
-# of the range for instances. Clients have no filesystem and no sshd.
+# of the range for instances, pid from which a host counts (so that the same pid
+# on two hosts isn't chance). Clients have no filesystem and no sshd.
 HOSTS = {
     "a": {"n": 1, "monotonic": 100000, "boottime": 300000,
-          "uid_base": 0x10000000},
+          "uid_base": 0x10000000, "pid": 5000},
     "b": {"n": 2, "monotonic": 7000000, "boottime": 9000000,
-          "uid_base": 0x20000000},
+          "uid_base": 0x20000000, "pid": 15000},
     "c": {"n": 100, "client": True},
 }
 
@@ -440,6 +441,7 @@ def host_main(spec, cfg, lsock, up, down):
     if not spec.get("client"):
         _private_dirs(spec["name"], state)
         _private_sys(mounts)
+        _write("/proc/sys/kernel/ns_last_pid", "%d" % spec["pid"])
         socket.sethostname("host" + spec["name"])
     os.write(up, b"n")
     if os.read(down, 1) != b"g":
@@ -859,8 +861,8 @@ class Lab:
         self.sup = None
 
     def start(self, detached=False):
-        argv = [sys.executable or "/usr/bin/python3",
-                os.path.abspath(__file__), "--supervise", self.name,
+        # Not sys.executable: hosts have a /root of their own.
+        argv = ["/usr/bin/python3", os.path.abspath(__file__), "--supervise", self.name,
                 ",".join(self.names)] + (["--detached"] if detached else [])
         self.sup = subprocess.Popen(argv, stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE,

@@ -74,7 +74,7 @@ const struct ctl_cmd ctl_cmds[] = {
 	{"showdump", "FILE", "print a snapshot (-: standard input)", 1, 1,
 	    OPT_JSON, CMD_ANYONE, NULL, cmd_showdump},
 	{"check", "", "say what the kernel of this host can do", 0, 0,
-	    OPT_JSON, 0, NULL, cmd_later},
+	    OPT_JSON, 0, NULL, cmd_check},
 	{"version", "", "print the version", 0, 0,
 	    OPT_FEATURES, CMD_ANYONE, NULL, cmd_version},
 	{"help", "[COMMAND]", "print this, or the usage of COMMAND", 0, 1,

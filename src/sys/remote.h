@@ -76,6 +76,8 @@ struct sys_remote {
 	uint64_t sysinsn; /* a syscall instruction of the target (its vdso) */
 };
 #define SYS_REMOTE_SIZE (4096 + 16384 + 32768 + SYS_RDATA_MAX)
+/* Where the data area begins, for structures that hold addresses. */
+#define SYS_REMOTE_DATA (4096 + 16384 + 32768)
 
 /* Maps the stub in `pid`, which is in a ptrace stop. `at`: where, 0 = anywhere
  * free. `vdso`: where its vdso is. The task's registers are as before. */

@@ -51,6 +51,9 @@ int rst_fd(struct rst *r, uint32_t id);
  * afterwards. Data that calls point to: see sys/remote.h. */
 int
 rst_remote(struct rst *r, pid_t pid, struct sys_rcalls *c, struct vps_err *e);
+/* The address of the data area in every process, for structures that hold
+ * addresses. */
+uint64_t rst_remote_data(const struct rst *r);
 /* Takes descriptor `num` out of process `pid` into the builder. */
 int rst_take_fd(struct rst *r, pid_t pid, int num, struct vps_err *e);
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The stages of the builder, in order; docs/ARCHITECTURE.md has what holds at
+ * the end of each.
+ */
+#include "restore/build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#define LOG_SUBSYS "restore"
+#include "base/log.h"
+#include "restore/rst_i.h"
+
+static const struct {
+	const char *name;
+	int (*run)(struct rst *r, struct vps_err *e);
+} stages[] = {
+    {"read", rst_read},
+    {"skeleton", rst_skel_open},
+    {"tree", rst_tree},
+    {"files", rst_files},
+    {"memory maps", rst_mms},
+    {"descriptors", rst_fds},
+    {"pages", rst_pages},
+    {"memory", rst_mm_finish},
+    {"files finish", rst_files_finish},
+    {"ghosts", rst_ghosts_finish},
+    {"threads", rst_threads},
+    {"state", rst_states},
+    {"temporary processes", rst_temps_end},
+    {"zombies", rst_zombies},
+    {"pending signals", rst_pending},
+    {"credentials", rst_creds},
+    {"registers", rst_ready},
+};
+
+static int
+tell(int ctl, uint32_t what, const struct vps_err *err)
+{
+	struct rst_msg m = {.what = what};
+
+	if (err != NULL)
+		m.err = *err;
+	return send(ctl, &m, sizeof(m), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int
+build(struct rst *r, struct vps_err *e)
+{
+	struct rst_msg m;
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+		log_dbg("stage %s", stages[i].name);
+		rc = stages[i].run(r, e);
+		if (rc < 0)
+			return rc;
+	}
+	rc = tell(r->ctl, RST_MSG_READY, NULL);
+	if (rc < 0)
+		return vps_err_set(e, rc, "tell the command");
+	if (recv(r->ctl, &m, sizeof(m), 0) != (ssize_t)sizeof(m) ||
+	    m.what != RST_MSG_FROZEN)
+		return vps_err_say(e, -EPIPE, "the command is gone");
+	rst_detach(r);
+	return 0;
+}
+
+int
+rst_build(int image, int ctl)
+{
+	struct rst r = {.ctl = ctl, .chan_here = -1, .chan_there = -1};
+	struct vps_err e = {0};
+	int rc = vd_reader_new(image, &r.rd);
+
+	r.slots.arena = &r.arena;
+	if (rc == 0)
+		rc = sys_rcalls_init(&r.calls);
+	if (rc < 0)
+		vps_err_set(&e, rc, "read the image");
+	else
+		rc = build(&r, &e);
+	if (rc < 0)
+		(void)tell(ctl, RST_MSG_FAILED, &e);
+	/* memory and descriptors end with the process */
+	return rc;
+}

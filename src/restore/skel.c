@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The skeleton made ready to be forked: the stub is mapped at an address that
+ * no process of the image uses, everything else but the vdso is unmapped, a
+ * socket is there through which descriptors come. All processes inherit it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "restore/rst_i.h"
+#include "sys/maps.h"
+
+#define TASK_END 0x7ffffffff000ull
+
+int
+rst_run(
+    struct rst *r, struct sys_tracee *t, const char *what, struct vps_err *e)
+{
+	unsigned failed = 0;
+	int rc = sys_remote_run(
+	    &(struct sys_remote){t->tid, r->stub.base, r->stub.sysinsn}, t,
+	    &r->calls, &failed, NULL, NULL);
+
+	if (rc < 0)
+		return vps_err_set(e, rc, "process %d: %s (system call %ld)",
+		    t->tid, what, r->calls.call[failed].nr);
+	return 0;
+}
+
+static void
+born(void *arg, pid_t child)
+{
+	struct rst *r = arg;
+
+	r->last_born = child;
+}
+
+int
+rst_clone(struct rst *r, struct sys_tracee *parent, const struct rst_clone *how,
+    struct sys_tracee *ret, struct vps_err *e)
+{
+	int32_t pid = (int32_t)how->pid;
+	struct clone_args a = {.flags = how->flags,
+	    .exit_signal = how->exit_signal,
+	    .set_tid_size = 1};
+	size_t o_pid, o_args;
+	unsigned failed = 0;
+	int rc;
+
+	sys_rcalls_reset(&r->calls);
+	o_pid = sys_rdata(&r->calls, &pid, sizeof(pid));
+	a.set_tid = r->stub.base + SYS_REMOTE_DATA + o_pid;
+	o_args = sys_rdata(&r->calls, &a, sizeof(a));
+	(void)sys_radd(
+	    &r->calls, SYS_clone3, RA_DATA(o_args), RA_VAL(sizeof(a)));
+	r->last_born = 0;
+	rc = sys_remote_run(
+	    &(struct sys_remote){parent->tid, r->stub.base, r->stub.sysinsn},
+	    parent, &r->calls, &failed, born, r);
+	if (rc < 0)
+		return vps_err_set(
+		    e, rc, "fork process %u from %d", how->pid, parent->tid);
+	if (r->last_born != (pid_t)how->pid)
+		return vps_err_say(
+		    e, -EPROTO, "process %u became %d", how->pid, r->last_born);
+	*ret = (struct sys_tracee){.tid = r->last_born, .stopped = true};
+	rc = sys_tracee_get(ret, 0, 0);
+	if (rc < 0)
+		return vps_err_set(e, rc, "process %u", how->pid);
+	/* whatever happens, it never leaves a stop with open signals */
+	ret->mask = UINT64_MAX;
+	return 0;
+}
+
+static bool
+hole_is_free(struct rst *r, const struct sys_maps *own, uint64_t at)
+{
+	uint64_t end = at + SYS_REMOTE_SIZE;
+
+	for (size_t i = 0; i < own->n; i++)
+		if (own->v[i].start < end && own->v[i].end > at)
+			return false;
+	for (size_t i = 0; i < r->nmms; i++) {
+		const struct vd_mm *m = r->mms[i];
+
+		for (size_t k = 0; m != NULL && k < m->n_vmas; k++)
+			if (m->vmas[k].start < end && m->vmas[k].end > at)
+				return false;
+	}
+	return true;
+}
+
+static uint64_t
+hole_find(struct rst *r, const struct sys_maps *own)
+{
+	for (uint64_t at = 0x100000000ull; at < 0x7f0000000000ull;
+	     at += 0x40000000ull)
+		if (hole_is_free(r, own, at))
+			return at;
+	return 0;
+}
+
+/* Where the kernel has put its own mappings in the skeleton. */
+static int
+kernel_maps(struct rst *r, const struct sys_maps *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct sys_vma *v = &m->v[i];
+
+		if (strcmp(v->name, "[vdso]") == 0) {
+			r->vdso = v->start;
+			r->vdso_len = v->end - v->start;
+		} else if (strncmp(v->name, "[vvar", 5) == 0) {
+			/* [vvar] and [vvar_vclock] are neighbours */
+			if (r->vvar_len == 0)
+				r->vvar = v->start;
+			r->vvar_len = v->end - r->vvar;
+			if (r->n_vparts == ARRAY_LEN(r->vpart))
+				return -E2BIG;
+			r->vpart[r->n_vparts].start = v->start;
+			r->vpart[r->n_vparts++].len = v->end - v->start;
+		}
+	}
+	return r->vdso == 0 || r->vvar == 0 ? -ENOENT : 0;
+}
+
+/* Everything but the stub, vvar and vdso away. */
+static int
+strip(struct rst *r, const struct sys_maps *m, struct vps_err *e)
+{
+	sys_rcalls_reset(&r->calls);
+	for (size_t i = 0; i < m->n; i++) {
+		const struct sys_vma *v = &m->v[i];
+
+		if (v->name[0] == '[' && v->name[1] == 'v')
+			continue;
+		(void)sys_radd(&r->calls, SYS_munmap, RA_VAL(v->start),
+		    RA_VAL(v->end - v->start));
+	}
+	return rst_run(r, &r->root, "clear the skeleton", e);
+}
+
+/* A pair of sockets in the skeleton, of which we take one end. */
+static int
+channel(struct rst *r, struct vps_err *e)
+{
+	uint32_t top = 64;
+	unsigned d0, d1, c0;
+	size_t o;
+	int sv[2], rc;
+
+	for (size_t i = 0; i < r->nprocs; i++) {
+		const struct vd_proc *p = r->procs[i].rec;
+
+		if (p->n_fds > 0 && p->fds[p->n_fds - 1].fd >= top)
+			top = p->fds[p->n_fds - 1].fd + 1;
+		/* the descriptors come at the lowest numbers first */
+		if (p->n_fds + 16 > top)
+			top = (uint32_t)p->n_fds + 16;
+	}
+	sys_rcalls_reset(&r->calls);
+	o = sys_rdata(&r->calls, NULL, 8);
+	(void)sys_radd(&r->calls, SYS_socketpair, RA_VAL(AF_UNIX),
+	    RA_VAL(SOCK_DGRAM), RA_VAL(0), RA_DATA(o));
+	rc = rst_run(r, &r->root, "make a channel", e);
+	if (rc < 0)
+		return rc;
+	memcpy(sv, sys_rptr(&r->calls, o), sizeof(sv));
+	r->chan_here = rst_take_fd(r, r->root.tid, sv[0], e);
+	if (r->chan_here < 0)
+		return r->chan_here;
+	sys_rcalls_reset(&r->calls);
+	c0 = sys_radd(
+	    &r->calls, SYS_fcntl, RA_VAL(sv[1]), RA_VAL(F_DUPFD), RA_VAL(top));
+	d0 = sys_radd(&r->calls, SYS_close, RA_VAL(sv[0]));
+	d1 = sys_radd(&r->calls, SYS_close, RA_VAL(sv[1]));
+	(void)d0;
+	(void)d1;
+	rc = rst_run(r, &r->root, "make a channel", e);
+	if (rc == 0)
+		r->chan_there = (int)r->calls.call[c0].ret;
+	return rc;
+}
+
+int
+rst_skel_open(struct rst *r, struct vps_err *e)
+{
+	auto_close int proc = open("/proc", O_RDONLY | O_CLOEXEC);
+	struct sys_maps m = {0};
+	int status, rc;
+	uint64_t at;
+
+	r->root.tid = 1;
+	rc = sys_ptrace_seize(1, RST_PTRACE_OPTIONS);
+	if (rc == 0)
+		rc = sys_ptrace_interrupt(1);
+	if (rc == 0)
+		rc = sys_ptrace_wait(1, &status);
+	if (rc == 0)
+		rc = sys_tracee_get(&r->root, 0, 0);
+	if (rc == 0)
+		rc = sys_maps_read(proc, 1, &m);
+	if (rc == 0)
+		rc = kernel_maps(r, &m);
+	if (rc < 0) {
+		sys_maps_fini(&m);
+		return vps_err_set(e, rc, "attach to the skeleton");
+	}
+	r->root.stopped = true;
+	r->root.mask = UINT64_MAX;
+	at = hole_find(r, &m);
+	rc = at == 0 ? -ENOMEM : sys_remote_open(&r->stub, 1, r->vdso, at);
+	if (rc < 0)
+		vps_err_set(e, rc, "map the stub");
+	if (rc == 0)
+		rc = strip(r, &m, e);
+	sys_maps_fini(&m);
+	return rc < 0 ? rc : channel(r, e);
+}

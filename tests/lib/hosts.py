@@ -56,14 +56,14 @@ PATH = ":".join([os.path.join(BUILD, "src/vpsctl"),
 
 NET4 = "10.77.0."
 NET6 = "fd77::"
-# name: last part of the address, offsets of the clocks in seconds, first uid
-# of the range for instances, pid from which a host counts (so that the same pid
+# name: last part of the address, offsets of the clocks in seconds, pool of ids
+# for instances, pid from which a host counts (so that the same pid
 # on two hosts isn't chance). Clients have no filesystem and no sshd.
 HOSTS = {
     "a": {"n": 1, "monotonic": 100000, "boottime": 300000,
-          "uid_base": 0x10000000, "pid": 5000},
+          "ids": "300000000:65536000", "pid": 5000},
     "b": {"n": 2, "monotonic": 7000000, "boottime": 9000000,
-          "uid_base": 0x20000000, "pid": 15000},
+          "ids": "500000000:65536000", "pid": 15000},
     "c": {"n": 100, "client": True},
 }
 
@@ -299,8 +299,11 @@ class Agent:
 
     @staticmethod
     def spawn(req, fds):
+        everything = signal.valid_signals()
+        signal.pthread_sigmask(signal.SIG_BLOCK, everything)
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, everything)
             return pid
         try:
             signal.set_wakeup_fd(-1)
@@ -308,6 +311,8 @@ class Agent:
                       signal.SIGTERM):
                 signal.signal(s, signal.SIG_DFL)
             os.setsid()
+            # Only now: what was sent meanwhile is for the program.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, everything)
             fds = [fcntl.fcntl(f, fcntl.F_DUPFD, 10) for f in fds]
             for i, f in enumerate(fds):
                 os.dup2(f, i)
@@ -406,9 +411,9 @@ PasswordAuthentication no
 PermitRootLogin yes
 PrintMotd no
 MaxStartups 100
-SetEnv PATH={1} LANG=C.UTF-8{2}
-""".format(state, PATH, "".join(
-        " %s=%s" % (k, os.environ[k]) for k in ("VPS_LOG", "VPS_FAULT_FAR")
+SetEnv PATH={1} LANG=C.UTF-8 VPS_ID_POOL={2}{3}
+""".format(state, PATH, spec["ids"], "".join(
+        " %s=%s" % (k, os.environ[k]) for k in ("VPS_LOG", "ASAN_OPTIONS")
         if k in os.environ)))
     with open(os.devnull) as nul:
         subprocess.Popen(["/usr/sbin/sshd", "-D", "-f",
@@ -453,8 +458,6 @@ def host_main(spec, cfg, lsock, up, down):
     if not spec.get("client"):
         _ssh(spec, cfg, state)
         os.makedirs("/etc/vps", mode=0o755, exist_ok=True)
-        if "uid_base" in spec:
-            _write("/etc/vps/uid_base", "%d\n" % spec["uid_base"])
     os.write(up, b"r")
     os.close(up)
     os.close(down)
@@ -739,6 +742,7 @@ class HostProc:
         for k, v in os.environ.items():
             if k.startswith(("VPS_", "ASAN_", "UBSAN_", "LSAN_")):
                 full[k] = v
+        full.update(host.env)
         full.update(env or {})
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.sock.connect(host.path)
@@ -816,7 +820,7 @@ class Host:
         spec = HOSTS[name]
         self.addr4 = NET4 + str(spec["n"])
         self.addr6 = NET6 + "%x" % spec["n"]
-        self.uid_base = spec.get("uid_base")
+        self.env = {"VPS_ID_POOL": spec["ids"]} if "ids" in spec else {}
         self.hostname = "host" + name
 
     def popen(self, argv, stdin=subprocess.DEVNULL, stdout=None, stderr=None,

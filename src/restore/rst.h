@@ -58,7 +58,8 @@ uint64_t rst_remote_data(const struct rst *r);
 int rst_take_fd(struct rst *r, pid_t pid, int num, struct vps_err *e);
 
 /* Opens a path of the instance as it was: no symlink is followed (paths in an
- * image are resolved ones), O_CLOEXEC is added. */
+ * image are resolved ones: RESOLVE_NO_SYMLINKS). Nothing but O_CLOEXEC is added
+ * to the flags, as F_GETFL shows O_NOFOLLOW. `e` may be NULL. */
 int rst_open(struct rst *r, const char *path, int flags, struct vps_err *e);
 /* A scratch area for kinds that share objects between records (both ends of a
  * pipe): finds or adds the slot of (number, object). A new slot holds {0}. */

@@ -34,7 +34,8 @@ struct ghost {
 	dev_t dev;
 	ino_t ino;
 	uint64_t size;
-	int fd; /* owned, readable */
+	int fd;     /* owned, readable */
+	char *link; /* owned; NULL when the record has been written */
 };
 
 /* The one slot of this kind. */
@@ -60,6 +61,7 @@ snap_ghosts_fini(struct snap *s)
 
 		all->first = g->next;
 		(void)close(g->fd);
+		free(g->link);
 		free(g);
 	}
 	if (all != NULL)
@@ -221,8 +223,9 @@ ns_of(const struct timespec *t)
 
 static int
 put_record(struct snap *s, const struct ghosts *all, const struct ghost *g,
-    const struct stat *st, const char *link, struct vps_err *e)
+    const struct stat *st, struct vps_err *e)
 {
+	const char *link = g->link;
 	size_t n = strlen(link), d = strlen(DELETED);
 	struct vd_ghost v = {.id = g->id,
 	    .mode = st->st_mode & 07777,
@@ -266,8 +269,37 @@ put_record(struct snap *s, const struct ghosts *all, const struct ghost *g,
 	return r < 0 ? vps_err_set(e, r, "%s", link) : 0;
 }
 
+static int
+add_ghost(struct ghosts *all, int fd, const struct stat *st, const char *link,
+    struct ghost **ret)
+{
+	struct ghost *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return -ENOMEM;
+	g->fd = reopen(fd);
+	g->link = strdup(link);
+	if (g->fd < 0 || g->link == NULL) {
+		int r = g->fd < 0 ? g->fd : -ENOMEM;
+
+		if (g->fd >= 0)
+			(void)close(g->fd);
+		free(g->link);
+		free(g);
+		return r;
+	}
+	g->id = ++all->n;
+	g->dev = st->st_dev;
+	g->ino = st->st_ino;
+	g->size = (uint64_t)st->st_size;
+	g->next = all->first;
+	all->first = g;
+	*ret = g;
+	return 0;
+}
+
 int
-snap_ghost_id(
+snap_ghost_number(
     struct snap *s, int fd, const char *link, uint32_t *ret, struct vps_err *e)
 {
 	struct ghosts *all = ghosts_of(s);
@@ -294,25 +326,42 @@ snap_ghost_id(
 		return vps_err_say(e, -EOPNOTSUPP, "%s: %s", link, no);
 	if (all->shm == 0)
 		all->shm = shm_device();
-	r = reopen(fd);
+	r = add_ghost(all, fd, &st, link, &g);
 	if (r < 0)
 		return vps_err_set(e, r, "open %s", link);
-	g = malloc(sizeof(*g));
-	if (g == NULL) {
-		(void)close(r);
-		return vps_err_set(e, -ENOMEM, "%s", link);
+	*ret = g->id;
+	return 0;
+}
+
+int
+snap_ghosts_records(struct snap *s, struct vps_err *e)
+{
+	struct ghosts *all = ghosts_of(s);
+
+	for (struct ghost *g = all ? all->first : NULL; g != NULL;
+	     g = g->next) {
+		struct stat st;
+		int r;
+
+		if (g->link == NULL)
+			continue;
+		if (fstat(g->fd, &st) < 0)
+			return vps_err_set(e, -errno, "%s", g->link);
+		r = put_record(s, all, g, &st, e);
+		if (r < 0)
+			return r;
+		free(take_ptr(&g->link));
 	}
-	*g = (struct ghost){.next = all->first,
-	    .id = ++all->n,
-	    .dev = st.st_dev,
-	    .ino = st.st_ino,
-	    .size = (uint64_t)st.st_size,
-	    .fd = r};
-	all->first = g;
-	r = put_record(s, all, g, &st, link, e);
-	if (r == 0)
-		*ret = g->id;
-	return r;
+	return 0;
+}
+
+int
+snap_ghost_id(
+    struct snap *s, int fd, const char *link, uint32_t *ret, struct vps_err *e)
+{
+	int r = snap_ghost_number(s, fd, link, ret, e);
+
+	return r < 0 ? r : snap_ghosts_records(s, e);
 }
 
 /* Contents */

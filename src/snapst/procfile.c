@@ -7,11 +7,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/auto.h"
 #include "base/str.h"
@@ -58,15 +55,23 @@ own_ns(const struct snap *s, const struct snap_fd *f)
 	return NULL;
 }
 
-/* "/proc/PID/..." of a process that is gone. */
 static bool
-is_dead(const struct snap_fd *f)
+is_there(struct snap *s, const struct snap_fd *f)
 {
-	size_t n = strlen(f->link), d = strlen(DELETED);
-	int pid;
+	char path[PATH_MAX];
 
-	return n > d && strcmp(f->link + n - d, DELETED) == 0 &&
-	       sscanf(f->link, "/proc/%d/", &pid) == 1;
+	return snap_path(s, f->link, &f->st, path) == 0;
+}
+
+/* "/proc/PID/..." of a process that is gone: the path leads nowhere, or to the
+ * file of a later process with that pid. */
+static bool
+is_dead(struct snap *s, const struct snap_fd *f)
+{
+	int pid, end = 0;
+
+	return sscanf(f->link, "/proc/%d%n", &pid, &end) == 1 &&
+	       f->link[end] == '/' && !is_there(s, f);
 }
 
 /* A thread that isn't its process: it comes into being too late. */
@@ -77,17 +82,6 @@ is_thread(const struct snap_fd *f)
 
 	return sscanf(f->link, "/proc/%d/task/%d/", &pid, &tid) == 2 &&
 	       pid != tid;
-}
-
-static bool
-can_open(struct snap *s, const char *path)
-{
-	struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-	    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
-	auto_close int fd =
-	    (int)syscall(SYS_openat2, snap_root(s), path, &how, sizeof(how));
-
-	return fd >= 0;
 }
 
 static bool
@@ -114,7 +108,7 @@ procfile_check(struct snap *s, const struct snap_fd *f)
 		    s, f, "%s: a pressure trigger can't be carried", f->link);
 	else if (is_thread(f))
 		snap_object(s, f, "%s: file of a thread; close it", f->link);
-	else if (!is_dead(f) && !can_open(s, f->link))
+	else if (!is_there(s, f) && !is_dead(s, f))
 		snap_object(
 		    s, f, "%s: no path inside leads to this file", f->link);
 	return 0;
@@ -125,7 +119,7 @@ procfile_dump(
     struct snap *s, const struct snap_fd *f, uint32_t id, struct vps_err *e)
 {
 	struct vd_procfile v = {.id = id, .path = "", .ns = ""};
-	size_t n = strlen(f->link);
+	size_t n = strlen(f->link), d = strlen(DELETED);
 	char path[PATH_MAX];
 	int r;
 
@@ -138,11 +132,11 @@ procfile_dump(
 			return vps_err_say(
 			    e, -EOPNOTSUPP, "%s: another namespace", f->link);
 	} else {
+		if (n > d && strcmp(path + n - d, DELETED) == 0)
+			path[n - d] = '\0';
 		v.path = path;
-		v.dead = is_dead(f);
-		if (v.dead)
-			path[n - strlen(DELETED)] = '\0';
-		else if (!can_open(s, path))
+		v.dead = is_dead(s, f);
+		if (!v.dead && !is_there(s, f))
 			return vps_err_set(e, -ENOENT, "%s", path);
 	}
 	r = vd_put(snap_writer(s), &vd_type_procfile, &v);

@@ -43,7 +43,7 @@ reg_dump(
 	int r;
 
 	if (snap_is_ghost(&f->st, f->link))
-		r = snap_ghost_id(s, f->fd, f->link, &v.ghost, e);
+		r = snap_ghost_number(s, f->fd, f->link, &v.ghost, e);
 	else {
 		r = snap_path(s, f->link, &f->st, path);
 		if (r < 0)
@@ -53,7 +53,9 @@ reg_dump(
 		return r;
 	v.path = path;
 	r = vd_put(snap_writer(s), &vd_type_reg, &v);
-	return r < 0 ? vps_err_set(e, r, "image") : 0;
+	if (r < 0)
+		return vps_err_set(e, r, "image");
+	return snap_ghosts_records(s, e);
 }
 
 const struct snap_kind snap_reg = {

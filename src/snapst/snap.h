@@ -85,6 +85,10 @@ void *snap_slot(struct snap *s, uint32_t number, uint64_t object, size_t size);
  */
 int snap_ghost_id(
     struct snap *s, int fd, const char *link, uint32_t *ret, struct vps_err *e);
+/* The same in two steps, for a kind whose own record comes first. */
+int snap_ghost_number(
+    struct snap *s, int fd, const char *link, uint32_t *ret, struct vps_err *e);
+int snap_ghosts_records(struct snap *s, struct vps_err *e);
 /* Is it a file that travels as a ghost? */
 bool snap_is_ghost(const struct stat *st, const char *link);
 /* Why it can't travel ("hugetlb memory", "too large: ..."); NULL: it can. */

@@ -249,8 +249,7 @@ rst_take_fd(struct rst *r, pid_t pid, int num, struct vps_err *e)
 int
 rst_open(struct rst *r, const char *path, int flags, struct vps_err *e)
 {
-	struct open_how how = {
-	    .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+	struct open_how how = {.flags = (unsigned)(flags | O_CLOEXEC),
 	    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
 	long fd;
 

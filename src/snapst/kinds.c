@@ -19,6 +19,7 @@ static const struct snap_kind *const kinds[] = {
     &snap_reg,
     &snap_dir,
     &snap_dev,
+    &snap_unixsock,
     &snap_refused,
     NULL,
 };
@@ -30,4 +31,18 @@ snap_kind_of(const struct snap_fd *f)
 		if (kinds[i]->match(f))
 			return kinds[i];
 	return NULL;
+}
+
+int
+snap_kinds_end(struct snap *s, struct vps_err *e)
+{
+	for (size_t i = 0; kinds[i] != NULL; i++) {
+		int r = 0;
+
+		if (kinds[i]->dump_end != NULL)
+			r = kinds[i]->dump_end(s, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }

@@ -14,6 +14,9 @@ extern const struct snap_kind snap_refused;
 extern const struct snap_kind snap_reg;
 extern const struct snap_kind snap_signalfd;
 extern const struct snap_kind snap_timerfd;
+extern const struct snap_kind snap_unixsock;
 
 /* Never NULL: what nobody knows is snap_refused. */
 const struct snap_kind *snap_kind_of(const struct snap_fd *f);
+/* Every kind's dump_end. */
+int snap_kinds_end(struct snap *s, struct vps_err *e);

@@ -45,6 +45,8 @@ struct snap_kind {
 	 * what refers to other files by id. */
 	int (*dump_refs)(struct snap *s, const struct snap_fd *f, uint32_t id,
 	    struct vps_err *e);
+	/* Once, after all dump_refs (snap_kinds_end() calls it); NULL. */
+	int (*dump_end)(struct snap *s, struct vps_err *e);
 };
 
 /* Notes an objection: "process 12 (redis) fd 7: io_uring: can't be carried;

@@ -476,7 +476,9 @@ dump_all(struct kt *kt, struct vps_err *e)
 		if (r < 0)
 			return vps_err_wrap(e, r, "%s", kt->fd[i].f.link);
 	}
-	r = snap_ghosts_pages(KT_SNAP(kt), e);
+	r = snap_kinds_end(KT_SNAP(kt), e);
+	if (r == 0)
+		r = snap_ghosts_pages(KT_SNAP(kt), e);
 	if (r < 0)
 		return r;
 	r = vd_put_end(kt->w);

@@ -10,12 +10,9 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/keyctl.h>
-#include <net/if.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -80,8 +77,8 @@ make_mounts(int dev, int fd[BASE_MAX], struct vps_err *e)
 		fd[i] =
 		    m->host ? dev : sys_mnt_new(m->fstype, m->opts, m->attr);
 		if (fd[i] < 0)
-			return vps_err_set(e, fd[i], "make %s for %s",
-			    m->fstype, m->path);
+			return vps_err_set(
+			    e, fd[i], "make %s for %s", m->fstype, m->path);
 	}
 	return 0;
 }
@@ -177,15 +174,6 @@ open_console(int root, struct vps_err *e)
 }
 
 static int
-loopback_up(void)
-{
-	auto_close int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-
-	return s < 0 || ioctl(s, SIOCSIFFLAGS, &ifr) < 0 ? -errno : 0;
-}
-
-static int
 build(const struct core_box *b, const struct sys_fds *fds, int *ret_console,
     struct vps_err *e)
 {
@@ -206,9 +194,6 @@ build(const struct core_box *b, const struct sys_fds *fds, int *ret_console,
 		return r;
 	if (sethostname(b->hostname, strlen(b->hostname)) < 0)
 		return vps_err_set(e, -errno, "set the host name");
-	r = loopback_up();
-	if (r < 0)
-		return vps_err_set(e, r, "bring lo up");
 	if (b->console) {
 		*ret_console = open_console(fds->fd[0], e);
 		if (*ret_console < 0)
@@ -261,7 +246,7 @@ core_box_main(const struct core_box *b)
 	struct vps_err err = {0};
 	struct sys_fds fds = {.n = 0};
 	auto_close int console = -1;
-	int r;
+	int program, r;
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)sys_fds_close_but(3, &b->chan, 1);
@@ -270,13 +255,14 @@ core_box_main(const struct core_box *b)
 	(void)recv_msg(b->chan, BOX_FDS, &m, &fds);
 	if (fds.n != (m.program ? 3U : 2U))
 		_exit(1);
+	program = m.program ? fds.fd[2] : -1;
 	r = build(b, &fds, &console, &err);
 	if (r == 0) {
 		(void)send_msg(b->chan, BOX_MADE, NULL, console);
 		if (console >= 0)
 			(void)close(take_fd(&console));
 		(void)recv_msg(b->chan, BOX_GO, &m, NULL);
-		r = run_init(b, b->chan, m.program ? fds.fd[2] : -1, &err);
+		r = run_init(b, b->chan, program, &err);
 	}
 	(void)send_msg(b->chan, BOX_FAILED, &err, -1);
 	_exit(1);

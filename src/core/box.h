@@ -12,8 +12,8 @@
  *   end of file  it was executed; or BOX_FAILED <- and why not
  */
 #pragma once
-#include <stdbool.h>
 #include <sched.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "sys/ns.h"
@@ -21,8 +21,8 @@
 /* CLONE_NEWCGROUP isn't here: the root of a new cgroup namespace is where the
  * caller is, so it is made once the process is in its own cgroup; and the time
  * namespace needs its offsets. */
-#define CORE_BOX_FLAGS                                                   \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |     \
+#define CORE_BOX_FLAGS                                               \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | \
 	    CLONE_NEWIPC | CLONE_NEWUTS)
 
 enum { BOX_FDS = 'f', BOX_MADE = 'm', BOX_GO = 'g', BOX_FAILED = 'e' };

@@ -16,19 +16,18 @@
 #define REMOVE_WAIT_MS 5000
 
 /* What limits and accounting use, where the host has them in v2. */
-static const char *const v2_controllers[] = {
-    "+cpu", "+memory", "+pids", "+io"};
+static const char *const v2_controllers[] = {"+cpu", "+memory", "+pids", "+io"};
 
 static bool
 base_ok(const char *s)
 {
 	return s[0] != '/' && strstr(s, "..") == NULL &&
-	    (*s == '\0' || s[strlen(s) - 1] != '/');
+	       (*s == '\0' || s[strlen(s) - 1] != '/');
 }
 
 int
-core_cg_init(struct core_cg *cg, const char *base, const char *id,
-    struct vps_err *e)
+core_cg_init(
+    struct core_cg *cg, const char *base, const char *id, struct vps_err *e)
 {
 	int r;
 
@@ -347,8 +346,7 @@ add_pids(struct pidlist *l, int dir)
 			continue;
 		if (l->n == l->cap) {
 			int cap = l->cap > 0 ? 2 * l->cap : 64;
-			pid_t *v =
-			    reallocarray(l->v, (size_t)cap, sizeof(*v));
+			pid_t *v = reallocarray(l->v, (size_t)cap, sizeof(*v));
 
 			if (v == NULL)
 				return -ENOMEM;

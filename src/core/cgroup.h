@@ -23,10 +23,10 @@ struct core_cg {
 };
 
 /* Reads the hierarchies. `base` NULL: of the environment. */
-int core_cg_init(struct core_cg *cg, const char *base, const char *id,
-    struct vps_err *e);
-int core_cg_of(struct core_cg *cg, const struct core_inst *in,
-    struct vps_err *e);
+int core_cg_init(
+    struct core_cg *cg, const char *base, const char *id, struct vps_err *e);
+int
+core_cg_of(struct core_cg *cg, const struct core_inst *in, struct vps_err *e);
 int core_cg_make(const struct core_cg *cg, struct vps_err *e);
 /* Waits (bounded) until what was killed in them is gone. */
 int core_cg_remove(const struct core_cg *cg, struct vps_err *e);

@@ -34,7 +34,7 @@ struct hold_req {
 #define HOLD_REQ_MIN (sizeof(struct hold_req) - HOLD_ARGS)
 
 struct hold_rep {
-	int32_t r; /* SPAWN: the pid; else 0 or NEW's number; negative errno */
+	int32_t r;  /* SPAWN: the pid; else 0 or NEW's number; negative errno */
 	uint32_t n; /* GET: descriptors, their numbers: */
 	uint32_t num[SYS_UNIX_FDS];
 };
@@ -54,6 +54,6 @@ int core_hold_get(int h, uint32_t from, struct hold_rep *ret,
 /* Starts a program (descriptor; a memfd) as the holder's child, with fds as its
  * 3, 4, ...; standard descriptors are /dev/null. Its pid. `wait` false: doesn't
  * wait for the answer, returns 0. */
-pid_t core_hold_spawn(int h, int program, char *const argv[],
-    char *const envp[], const int *fds, unsigned n, bool wait,
-    struct vps_err *e);
+pid_t
+core_hold_spawn(int h, int program, char *const argv[], char *const envp[],
+    const int *fds, unsigned n, bool wait, struct vps_err *e);

@@ -108,8 +108,7 @@ pool(struct range *ret, struct vps_err *e)
 }
 
 static int
-choose(const struct taken *t, uint32_t wanted, uint32_t *ret,
-    struct vps_err *e)
+choose(const struct taken *t, uint32_t wanted, uint32_t *ret, struct vps_err *e)
 {
 	const struct range *c;
 	struct range p;
@@ -153,7 +152,7 @@ core_ids_take(struct core_inst *in, uint32_t wanted, struct vps_err *e)
 	struct taken t = {.v = v};
 	auto_close int lock =
 	    open(CORE_RUN "/.ids", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	uint32_t base;
+	uint32_t base = 0;
 	int r;
 
 	if (v == NULL)

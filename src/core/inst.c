@@ -95,8 +95,7 @@ core_reload(struct core_inst *in, struct vps_err *e)
 	if (r >= 0)
 		r = core_kv_parse(&in->kv, (char *)b.data);
 	if (r < 0)
-		return vps_err_set(
-		    e, r, "read " CORE_RUN "/%s/state", in->id);
+		return vps_err_set(e, r, "read " CORE_RUN "/%s/state", in->id);
 	return 0;
 }
 
@@ -158,8 +157,7 @@ open_once(struct core_inst *in, struct vps_err *e)
 	if (in->dir < 0 && errno != ENOENT)
 		return vps_err_set(e, -errno, "open %s", path);
 	if (in->dir < 0)
-		return vps_err_say(
-		    e, -VPS_ENOINST, "no instance %s", in->id);
+		return vps_err_say(e, -VPS_ENOINST, "no instance %s", in->id);
 	if (in->mode == CORE_READ)
 		return 1;
 	return take_lock(in, e);
@@ -201,8 +199,8 @@ fill_new(struct core_inst *in, const char *tmp)
 	in->dir = open(tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (in->dir < 0 || mkdirat(in->dir, "undo", 0700) < 0)
 		return -errno;
-	in->lock =
-	    openat(in->dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	in->lock = openat(
+	    in->dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (in->lock < 0 || flock(in->lock, LOCK_EX | LOCK_NB) < 0)
 		return -errno;
 	core_set(in, "state", "%s", core_st_name(CORE_ST_CREATING));
@@ -401,8 +399,7 @@ core_save(struct core_inst *in, struct vps_err *e)
 	if (r == 0)
 		r = file_replace(in->dir, "state", b.data, b.len, 0600);
 	if (r < 0)
-		return vps_err_set(
-		    e, r, "write " CORE_RUN "/%s/state", in->id);
+		return vps_err_set(e, r, "write " CORE_RUN "/%s/state", in->id);
 	return 0;
 }
 
@@ -472,7 +469,7 @@ core_wants_reboot(const struct core_inst *in)
 	int status;
 
 	return core_init_status(in, &status) == 0 && WIFSIGNALED(status) &&
-	    WTERMSIG(status) == SIGHUP;
+	       WTERMSIG(status) == SIGHUP;
 }
 
 enum core_st

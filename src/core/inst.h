@@ -48,8 +48,7 @@ struct core_inst {
 int core_inst_open(const char *id, enum core_mode mode, struct core_inst **ret,
     struct vps_err *e);
 /* Makes the directory of a new instance, locked; -EEXIST. */
-int
-core_inst_new(const char *id, struct core_inst **ret, struct vps_err *e);
+int core_inst_new(const char *id, struct core_inst **ret, struct vps_err *e);
 /* Gives the lock back. NULL is allowed. */
 void core_inst_close(struct core_inst *in);
 /* Removes the directory; what it described must be gone. Keeps the lock. */
@@ -93,5 +92,5 @@ bool core_wants_reboot(const struct core_inst *in);
 /* /run/vps/ID/NAME */
 int core_path(const char *id, const char *name, char *ret, size_t n);
 /* The configuration that it was started from. */
-int core_conf(const struct core_inst *in, struct vps_spec *ret,
-    struct vps_err *e);
+int
+core_conf(const struct core_inst *in, struct vps_spec *ret, struct vps_err *e);

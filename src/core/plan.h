@@ -28,5 +28,4 @@ struct core_plan {
 
 int core_plan_run(const struct core_plan *p, void *ctx, struct vps_err *e);
 /* Lines "NAME: text". */
-void
-core_plan_show(const struct core_plan *p, const void *ctx, struct buf *b);
+void core_plan_show(const struct core_plan *p, const void *ctx, struct buf *b);

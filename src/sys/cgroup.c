@@ -105,8 +105,7 @@ int
 sys_cghiers_read(struct sys_cghiers *ret)
 {
 	auto_buf struct buf b = {0};
-	int r = file_read(
-	    AT_FDCWD, "/proc/self/mountinfo", &b, MOUNTINFO_MAX);
+	int r = file_read(AT_FDCWD, "/proc/self/mountinfo", &b, MOUNTINFO_MAX);
 
 	if (r < 0)
 		return r;

@@ -18,8 +18,7 @@
 static int
 new_memfd(const char *name)
 {
-	int fd =
-	    memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 
 	/* MFD_EXEC is known since Linux 6.3. */
 	if (fd < 0 && errno == EINVAL)

@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /* Every kind that an instance has of its own. */
-#define SYS_NS_ALL                                                          \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |        \
+#define SYS_NS_ALL                                                   \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | \
 	    CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | 0x80 /* time */)
 
 /* All: 0 or a descriptor, negative errno. */

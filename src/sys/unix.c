@@ -23,8 +23,8 @@ int
 sys_unix_pair(int ret[2])
 {
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) < 0
-	    ? -errno
-	    : 0;
+		   ? -errno
+		   : 0;
 }
 
 static int
@@ -40,8 +40,7 @@ address(struct sockaddr_un *sa, const char *path)
 int
 sys_unix_listen(const char *path, mode_t mode)
 {
-	auto_close int fd =
-	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un sa;
 	int r = address(&sa, path);
 
@@ -63,8 +62,7 @@ sys_unix_listen(const char *path, mode_t mode)
 int
 sys_unix_connect(const char *path)
 {
-	auto_close int fd =
-	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	auto_close int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un sa;
 	int r = address(&sa, path);
 

@@ -28,8 +28,9 @@ static const struct {
     {"descriptors", rst_fds},
     {"pages", rst_pages},
     {"memory", rst_mm_finish},
-    {"files finish", rst_files_finish},
+    /* before watches of inotify are there that would see it */
     {"ghosts", rst_ghosts_finish},
+    {"files finish", rst_files_finish},
     {"threads", rst_threads},
     {"state", rst_states},
     {"temporary processes", rst_temps_end},

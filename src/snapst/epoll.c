@@ -108,4 +108,5 @@ const struct snap_kind snap_epoll = {
     .match = epoll_match,
     .dump = epoll_dump,
     .dump_refs = epoll_dump_refs,
+    .refs_late = true,
 };

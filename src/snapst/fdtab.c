@@ -156,6 +156,30 @@ file_enter(struct snap *s, struct snap_fd *f, uint32_t *ret)
 	return 0;
 }
 
+/* Remembers descriptors whose fdinfo tells of locks: it shows an fcntl lock
+ * only where its owner is, so every descriptor is asked. */
+static int
+note_locks(struct snap *s, const struct snap_fd *f, uint32_t file)
+{
+	const struct snap_fd *first = &s->files[file - 1]->f;
+
+	if (strstr(f->info, "\nlock:") == NULL)
+		return 0;
+	if (s->nlockers == s->lockers_cap) {
+		size_t cap = s->lockers_cap ? s->lockers_cap * 2 : 32;
+		void *v = reallocarray(s->lockers, cap, sizeof(*s->lockers));
+
+		if (v == NULL)
+			return -ENOMEM;
+		s->lockers = v;
+		s->lockers_cap = cap;
+	}
+	s->lockers[s->nlockers++] = (struct snap_locker){.f = *f,
+	    .file = file,
+	    .first = first->pid == f->pid && first->num == f->num};
+	return 0;
+}
+
 int
 snap_fds(struct snap *s, struct snap_proc *p, struct vps_err *e)
 {
@@ -192,6 +216,8 @@ snap_fds(struct snap *s, struct snap_proc *p, struct vps_err *e)
 		d->cloexec = (f.flags & O_CLOEXEC) != 0;
 		if (r == 0)
 			r = file_enter(s, &f, &d->file);
+		if (r == 0)
+			r = note_locks(s, &f, d->file);
 		if (r < 0)
 			return vps_err_set(e, r, "process %d (%s) fd %d",
 			    p->pid_in, p->stat.comm, nums[i]);
@@ -229,6 +255,8 @@ snap_file_own(struct snap *s, int fd, uint32_t *ret, struct vps_err *e)
 	if (r == 0) {
 		f.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		r = f.fd < 0 ? -errno : file_enter(s, &f, ret);
+		if (r == 0 && s->files[*ret - 1]->f.num == -1)
+			r = note_locks(s, &f, *ret);
 	}
 	return r < 0 ? vps_err_set(e, r, "descriptor in flight") : 0;
 }
@@ -264,28 +292,58 @@ file_put(struct snap *s, struct snap_file *x, struct vps_err *e)
 		     : 0;
 }
 
-int
-snap_files_put(struct snap *s, struct vps_err *e)
+/* Writes the files from number `n` on; how many there are then. */
+static int
+put_from(struct snap *s, size_t n, struct vps_err *e)
 {
-	int r;
+	for (; n < s->nfiles; n++) {
+		int r = file_put(s, s->files[n], e);
 
-	/* the list grows while descriptors in flight are found */
-	for (size_t i = 0; i < s->nfiles; i++) {
-		r = file_put(s, s->files[i], e);
 		if (r < 0)
 			return r;
 	}
-	for (size_t i = 0; i < s->nfiles; i++) {
-		struct snap_file *x = s->files[i];
+	return (int)n;
+}
 
-		if (x->kind->dump_refs == NULL)
-			continue;
-		r = x->kind->dump_refs(s, &x->f, x->id, e);
+static int
+put_locks(struct snap *s, struct vps_err *e)
+{
+	for (size_t i = 0; i < s->nlockers; i++) {
+		const struct snap_locker *l = &s->lockers[i];
+		int r = snap_locks_dump(s, &l->f, l->file, l->first, e);
+
 		if (r < 0)
-			return vps_err_wrap(e, r, "process %d fd %d (%s)",
-			    x->f.pid_in, x->f.num, x->kind->name);
+			return vps_err_wrap(
+			    e, r, "process %d fd %d", l->f.pid_in, l->f.num);
 	}
 	return 0;
+}
+
+int
+snap_files_put(struct snap *s, struct vps_err *e)
+{
+	int put = put_from(s, 0, e), r;
+
+	/* the list grows while descriptors in flight are found */
+	for (int late = 0; late < 2 && put >= 0; late++) {
+		for (size_t i = 0; i < s->nfiles && put >= 0; i++) {
+			struct snap_file *x = s->files[i];
+
+			if (x->kind->dump_refs == NULL ||
+			    x->kind->refs_late != (late != 0))
+				continue;
+			r = x->kind->dump_refs(s, &x->f, x->id, e);
+			if (r < 0)
+				return vps_err_wrap(e, r,
+				    "process %d fd %d (%s)", x->f.pid_in,
+				    x->f.num, x->kind->name);
+			put = put_from(s, (size_t)put, e);
+		}
+	}
+	if (put < 0)
+		return put;
+	r = snap_kinds_end(s, e);
+	return r < 0 ? r : put_locks(s, e);
 }
 
 static void
@@ -304,4 +362,7 @@ snap_files_free(struct snap *s)
 	free(s->files);
 	s->files = NULL;
 	s->nfiles = s->files_cap = 0;
+	free(s->lockers);
+	s->lockers = NULL;
+	s->nlockers = s->lockers_cap = 0;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,7 +118,9 @@ mapfile_fill(struct snap *s, struct snap_mapfile *f, const char *path)
 {
 	auto_close int fd = openat(s->proc, path, O_PATH | O_CLOEXEC);
 	const char *link = snap_readlink(s, path);
-	struct stat st, at;
+	char name[PATH_MAX];
+	struct stat st;
+	int r;
 
 	if (fd < 0 || link == NULL || fstat(fd, &st) < 0)
 		return -errno;
@@ -131,12 +134,12 @@ mapfile_fill(struct snap *s, struct snap_mapfile *f, const char *path)
 			return -errno;
 		return snap_ghost_id(s, rd, link, &f->rec.ghost, NULL);
 	}
-	/* the name must lead to it from the instance's root */
-	if (fstatat(s->root, link + 1, &at, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (at.st_ino != st.st_ino || at.st_dev != st.st_dev)
-		return -ESTALE;
-	return 0;
+	/* some name must lead to it from the instance's root */
+	r = snap_path(s, link, &st, name);
+	if (r < 0)
+		return r;
+	f->rec.path = arena_str(&s->arena, name);
+	return f->rec.path == NULL ? -ENOMEM : 0;
 }
 
 static int

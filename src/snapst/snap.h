@@ -47,6 +47,9 @@ struct snap_kind {
 	    struct vps_err *e);
 	/* Once, after all dump_refs (snap_kinds_end() calls it); NULL. */
 	int (*dump_end)(struct snap *s, struct vps_err *e);
+	/* dump_refs comes after that of all kinds that don't say this: it needs
+	 * the files that those find in flight. */
+	bool refs_late;
 };
 
 /* Notes an objection: "process 12 (redis) fd 7: io_uring: can't be carried;

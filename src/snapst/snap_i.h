@@ -46,6 +46,13 @@ struct snap_file {
 	const struct snap_kind *kind;
 };
 
+/* A descriptor through which locks were placed; its info is in the arena. */
+struct snap_locker {
+	struct snap_fd f;
+	uint32_t file;
+	bool first; /* of several descriptors of the file */
+};
+
 struct snap_idmap {
 	uint32_t in, out, n;
 };
@@ -64,7 +71,9 @@ struct snap {
 
 	struct snap_file **files; /* by id - 1 */
 	size_t nfiles, files_cap;
-	void *file_tree; /* tsearch(3), by inode, then kcmp */
+	void *file_tree;             /* tsearch(3), by inode, then kcmp */
+	struct snap_locker *lockers; /* owned */
+	size_t nlockers, lockers_cap;
 	struct slots slots;
 
 	struct snap_mapfile *mapfiles;

@@ -467,14 +467,19 @@ dump_all(struct kt *kt, struct vps_err *e)
 			return r;
 	}
 	/* Their number grows while files in flight are found. */
-	for (size_t i = 0; i < kt->nfd; i++) {
-		const struct snap_kind *k = snap_kind_of(&kt->fd[i].f);
+	for (int late = 0; late < 2; late++) {
+		for (size_t i = 0; i < kt->nfd; i++) {
+			const struct snap_kind *k = snap_kind_of(&kt->fd[i].f);
 
-		if (!kt->fd[i].first || k->dump_refs == NULL)
-			continue;
-		r = k->dump_refs(KT_SNAP(kt), &kt->fd[i].f, kt->fd[i].id, e);
-		if (r < 0)
-			return vps_err_wrap(e, r, "%s", kt->fd[i].f.link);
+			if (!kt->fd[i].first || k->dump_refs == NULL ||
+			    k->refs_late != (late != 0))
+				continue;
+			r = k->dump_refs(
+			    KT_SNAP(kt), &kt->fd[i].f, kt->fd[i].id, e);
+			if (r < 0)
+				return vps_err_wrap(
+				    e, r, "%s", kt->fd[i].f.link);
+		}
 	}
 	r = snap_kinds_end(KT_SNAP(kt), e);
 	if (r == 0)

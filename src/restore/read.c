@@ -174,8 +174,14 @@ take(struct rst *r, const struct vd_item *it, struct vps_err *e)
 		if (takers[i].number == it->number)
 			return takers[i].take(r, it->rec, e);
 	world = rst_world_of(it->number);
-	if (world != NULL)
-		return world(r, it->rec, e);
+	if (world != NULL) {
+		int rc = world(r, it->rec, e);
+
+		/* Contents of files; there may be many. */
+		if (it->number == VD_T_idata || it->number == VD_T_inode)
+			vd_drop(r->rd, it->rec);
+		return rc;
+	}
 	/* the record of a file's kind comes right behind it */
 	if (r->last_file != 0 &&
 	    r->files[r->last_file - 1].f->kind == it->number &&

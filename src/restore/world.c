@@ -3,11 +3,16 @@
 
 #include <stddef.h>
 
+#include "restore/mount.h"
+
 static const struct {
 	uint32_t number;
 	rst_world_fn fn;
 } rows[] = {
-    {0, NULL},
+    {VD_T_idata, rst_idata},
+    {VD_T_inode, rst_inode},
+    {VD_T_mount, rst_mount},
+    {VD_T_mounted, rst_mounted},
 };
 
 rst_world_fn

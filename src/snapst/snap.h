@@ -53,7 +53,7 @@ struct snap_kind {
 };
 
 /* Notes an objection: "process 12 (redis) fd 7: io_uring: can't be carried;
- * remedy". All of them are reported at once. */
+ * remedy". All of them are reported at once. `f` NULL: the text says whose. */
 void snap_object(struct snap *s, const struct snap_fd *f, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -152,7 +152,9 @@ snap_object(struct snap *s, const struct snap_fd *f, const char *fmt, ...)
 	char who[128];
 	va_list ap;
 
-	if (f->num >= 0)
+	if (f == NULL)
+		who[0] = '\0';
+	else if (f->num >= 0)
 		(void)snprintf(who, sizeof(who),
 		    "process %d (%s) fd %d: ", f->pid_in, comm_of(s, f->pid),
 		    f->num);

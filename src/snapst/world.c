@@ -3,11 +3,13 @@
 
 #include <stddef.h>
 
+#include "snapst/mount.h"
+
 static const struct {
 	int (*check)(struct snap *s);
 	int (*put)(struct snap *s, struct vps_err *e);
 } parts[] = {
-    {NULL, NULL},
+    {snap_mounts_check, snap_mounts_dump},
 };
 
 int

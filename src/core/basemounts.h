@@ -23,9 +23,9 @@ extern const struct core_basemount core_basemounts[]; /* path NULL: the end */
 /* Entries of /dev at start. */
 struct core_devnode {
 	const char *name;
-	mode_t mode;            /* S_IFCHR, S_IFDIR, S_IFREG, S_IFLNK + mode */
-	unsigned major, minor;  /* S_IFCHR */
-	const char *target;     /* S_IFLNK */
+	mode_t mode;           /* S_IFCHR, S_IFDIR, S_IFREG, S_IFLNK + mode */
+	unsigned major, minor; /* S_IFCHR */
+	const char *target;    /* S_IFLNK */
 };
 extern const struct core_devnode core_devnodes[]; /* name NULL: the end */
 

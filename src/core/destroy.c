@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/destroy.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/auto.h"
+#include "core/cgroup.h"
+#include "core/fault.h"
+#include "core/netcfg.h"
+#include "core/tree.h"
+
+#define LOG_SUBSYS "core"
+#include "base/log.h"
+
+#define KILL_WAIT_MS 10000
+
+static void
+keep_first(int *first, struct vps_err *e, int r, const struct vps_err *now)
+{
+	if (r >= 0 || *first < 0)
+		return;
+	*first = r;
+	if (e != NULL)
+		*e = *now;
+}
+
+int
+core_kill_payload(const struct core_inst *in, struct vps_err *e)
+{
+	auto_close int init = core_open_proc(in, "init");
+	struct core_cg cg;
+	int r = core_cg_of(&cg, in, e);
+
+	if (r < 0)
+		return r;
+	r = core_cg_kill(&cg, CORE_CG_PAYLOAD);
+	if (r < 0 && r != -ENODEV)
+		return vps_err_set(e, r, "kill %s", in->id);
+	/* Pid 1 of a pid namespace ends last. */
+	if (init >= 0) {
+		(void)sys_pidfd_signal(init, SIGKILL);
+		r = sys_pidfd_wait(init, KILL_WAIT_MS);
+		if (r < 0)
+			return vps_err_set(e, r, "kill init of %s", in->id);
+	}
+	return 0;
+}
+
+static void
+kill_helpers(const struct core_inst *in)
+{
+	auto_close int holder = core_open_proc(in, "holder");
+	struct core_cg cg;
+
+	if (core_cg_of(&cg, in, NULL) == 0)
+		(void)core_cg_kill(&cg, CORE_CG_SYS);
+	if (holder >= 0) {
+		(void)sys_pidfd_signal(holder, SIGKILL);
+		(void)sys_pidfd_wait(holder, KILL_WAIT_MS);
+	}
+}
+
+static void
+run_revoke(const struct core_net *n, const char *text)
+{
+	struct vps_err e;
+	int status;
+	pid_t pid;
+
+	if (net_hook(&n->cfg, text, &pid, &e) < 0) {
+		log_warn("NETWORK_REVOKE: %s", e.msg);
+		return;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+}
+
+static void
+drop_network(const struct core_inst *in, const struct vps_spec *s, bool silent)
+{
+	struct core_net n;
+	struct vps_err e;
+
+	if (core_net_of(&n, in->id, s, &e) < 0) {
+		log_warn("%s", e.msg);
+		return;
+	}
+	/* Silence was made before the kill and stays. */
+	if (!silent)
+		net_unclaim(&n.cfg);
+	net_teardown(&n.cfg);
+	if (!silent && s->net.revoke != NULL)
+		run_revoke(&n, s->net.revoke);
+	core_net_fini(&n);
+}
+
+static int
+be_silent(
+    const struct core_inst *in, const struct vps_spec *s, struct vps_err *e)
+{
+	struct core_net n;
+	int r = core_net_of(&n, in->id, s, e);
+
+	if (r == 0) {
+		r = net_silence(&n.cfg, e);
+		core_net_fini(&n);
+	}
+	return r;
+}
+
+int
+core_destroy(struct core_inst *in, bool silent, struct vps_err *e)
+{
+	auto_spec struct vps_spec spec;
+	struct vps_err now = {0};
+	struct core_cg cg;
+	int r, first = 0;
+	bool known;
+
+	spec_init(&spec);
+	known = core_conf(in, &spec, &now) == 0;
+	/* A second attempt is as silent as the first. */
+	if (silent)
+		core_set(in, "silent", "1");
+	silent = core_get_u64(in, "silent") != 0;
+	r = core_set_state(in, CORE_ST_DYING, e);
+	if (r == 0)
+		r = core_fault("destroy.begin", e);
+	if (r == 0 && silent && known)
+		r = be_silent(in, &spec, e);
+	if (r == 0)
+		r = core_kill_payload(in, e);
+	if (r == 0)
+		r = core_fault("destroy.killed", e);
+	if (r < 0)
+		return r;
+	if (known)
+		drop_network(in, &spec, silent);
+	kill_helpers(in);
+	r = core_fault("destroy.network", &now);
+	keep_first(&first, e, r, &now);
+	r = core_cg_of(&cg, in, &now);
+	if (r == 0)
+		r = core_cg_remove(&cg, &now);
+	keep_first(&first, e, r, &now);
+	if (known) {
+		r = core_tree_unmount(in, &spec, &now);
+		keep_first(&first, e, r, &now);
+	}
+	r = core_fault("destroy.unmounted", &now);
+	keep_first(&first, e, r, &now);
+	if (first == 0)
+		core_inst_remove(in);
+	else
+		(void)core_save(in, NULL);
+	return first;
+}

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "core/inst.h"
 
 enum {
 	CTL_OK = 0,
@@ -80,8 +81,19 @@ int ctl_out(struct buf *b, struct vps_err *e);
 /* One line "vpsctl: warning: ..." on standard error. */
 void ctl_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Opens the instance that the first operand names; what a command that died
+ * left half done is finished or undone first. */
+int ctl_open(const struct ctl *c, enum core_mode mode, struct core_inst **ret,
+    struct vps_err *e);
+
+int cmd_abort(const struct ctl *c, struct vps_err *e);
 int cmd_check(const struct ctl *c, struct vps_err *e);
+int cmd_console(const struct ctl *c, struct vps_err *e);
 int cmd_help(const struct ctl *c, struct vps_err *e);
 int cmd_later(const struct ctl *c, struct vps_err *e);
+int cmd_list(const struct ctl *c, struct vps_err *e);
+int cmd_show(const struct ctl *c, struct vps_err *e);
 int cmd_showdump(const struct ctl *c, struct vps_err *e);
+int cmd_start(const struct ctl *c, struct vps_err *e);
+int cmd_stop(const struct ctl *c, struct vps_err *e);
 int cmd_version(const struct ctl *c, struct vps_err *e);

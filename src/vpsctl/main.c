@@ -16,6 +16,7 @@
 #include "base/fdio.h"
 #include "base/log.h"
 #include "conf/spec.h"
+#include "core/recover.h"
 #include "vpsctl/ctl.h"
 
 #define OPT_MAX 16
@@ -29,6 +30,13 @@ ctl_out(struct buf *b, struct vps_err *e)
 	if (r == 0)
 		r = fd_write_all(STDOUT_FILENO, b->data, b->len);
 	return r < 0 ? vps_err_set(e, r, "standard output") : 0;
+}
+
+int
+ctl_open(const struct ctl *c, enum core_mode mode, struct core_inst **ret,
+    struct vps_err *e)
+{
+	return core_open(c->argv[0], mode, NULL, ret, e);
 }
 
 /* "vpsctl: " + what; lines after the first are indented. */

@@ -16,6 +16,7 @@ static const struct rst_kind *const kinds[] = {
     &rst_reg,
     &rst_signalfd,
     &rst_timerfd,
+    &rst_tty,
     &rst_unixsock,
     NULL,
 };
@@ -24,6 +25,7 @@ static const struct rst_rec *const recs[] = {
     &rst_rec_epolltarget,
     &rst_rec_ghost,
     &rst_rec_lock,
+    &rst_rec_ttypair,
     &rst_rec_unixqueue,
     NULL,
 };

@@ -13,11 +13,13 @@ extern const struct rst_kind rst_procfile;
 extern const struct rst_kind rst_reg;
 extern const struct rst_kind rst_signalfd;
 extern const struct rst_kind rst_timerfd;
+extern const struct rst_kind rst_tty;
 extern const struct rst_kind rst_unixsock;
 
 extern const struct rst_rec rst_rec_epolltarget;
 extern const struct rst_rec rst_rec_ghost;
 extern const struct rst_rec rst_rec_lock;
+extern const struct rst_rec rst_rec_ttypair;
 extern const struct rst_rec rst_rec_unixqueue;
 
 const struct rst_kind *rst_kind_of(uint32_t number);

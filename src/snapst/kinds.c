@@ -18,6 +18,7 @@ static const struct snap_kind *const kinds[] = {
     &snap_pipe,
     &snap_reg,
     &snap_dir,
+    &snap_tty,
     &snap_dev,
     &snap_unixsock,
     &snap_refused,

@@ -14,6 +14,7 @@ extern const struct snap_kind snap_refused;
 extern const struct snap_kind snap_reg;
 extern const struct snap_kind snap_signalfd;
 extern const struct snap_kind snap_timerfd;
+extern const struct snap_kind snap_tty;
 extern const struct snap_kind snap_unixsock;
 
 /* Never NULL: what nobody knows is snap_refused. */

@@ -60,6 +60,11 @@ void snap_object(struct snap *s, const struct snap_fd *f, const char *fmt, ...)
 struct vd_writer *snap_writer(struct snap *s);
 /* O_PATH of the instance's root directory, for openat2(RESOLVE_IN_ROOT). */
 int snap_root(const struct snap *s);
+/* Directory for undo records, or -1: none are kept. */
+int snap_undo_dir(const struct snap *s);
+/* The i-th of the terminal masters that the holder keeps: a borrowed
+ * descriptor, and its number there; -ENOENT: no more. */
+int snap_ext_master(struct snap *s, unsigned i, int *ret_num);
 /* Host pid of the instance's init; its /proc/PID/... shows the namespaces. */
 pid_t snap_init(const struct snap *s);
 /* Ids as the host shows them -> as the instance sees them; (uint32_t)-1: not
@@ -125,6 +130,12 @@ void snap_locks_check(struct snap *s, const struct snap_fd *f);
  * every task, after all files; `first`: not yet called for this description. */
 int snap_locks_dump(struct snap *s, const struct snap_fd *f, uint32_t id,
     bool first, struct vps_err *e);
+
+/* Completes what a killed snapshot has left of terminals: journals "tty-N" in
+ * the undo directory. The instance must still be frozen. `of_holder` gives a
+ * descriptor of master `num` that the holder keeps. */
+int snap_tty_undo(int undo, int (*of_holder)(void *arg, int num), void *arg,
+    struct vps_err *e);
 
 /* Fills the record that every description has; `kind` is its kind's number. */
 int snap_file_record(struct snap *s, const struct snap_fd *f, uint32_t id,

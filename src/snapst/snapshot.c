@@ -37,6 +37,21 @@ snap_slot(struct snap *s, uint32_t number, uint64_t object, size_t size)
 	return slots_get(&s->slots, number, object, size);
 }
 
+int
+snap_undo_dir(const struct snap *s)
+{
+	return s->t->undo;
+}
+
+int
+snap_ext_master(struct snap *s, unsigned i, int *ret_num)
+{
+	if (i >= s->t->n_masters)
+		return -ENOENT;
+	*ret_num = s->t->master_nums[i];
+	return s->t->masters[i];
+}
+
 pid_t
 snap_init(const struct snap *s)
 {

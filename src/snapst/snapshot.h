@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,6 +18,10 @@ struct snap_target {
 	pid_t init; /* host pid of its init */
 	int cgroup; /* v2 directory of the payload: what is frozen */
 	int undo;   /* directory for undo records, -1: none */
+	/* Masters of the instance's terminals that its holder keeps, and their
+	 * numbers there. */
+	const int *masters, *master_nums;
+	size_t n_masters;
 	const struct vd_system *system;
 	const struct vd_instance *instance;
 };

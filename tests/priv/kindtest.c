@@ -195,6 +195,7 @@ kt_new(void)
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	kt->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	kt->image = -1;
+	kt->undo = -1;
 	assert(
 	    kt->shared != MAP_FAILED && kt->tab != MAP_FAILED && kt->root >= 0);
 	kt_current_ = kt;

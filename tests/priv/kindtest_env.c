@@ -97,6 +97,23 @@ snap_root(const struct snap *s)
 	return of_snap(s)->root;
 }
 
+int
+snap_undo_dir(const struct snap *s)
+{
+	return of_snap(s)->undo;
+}
+
+int
+snap_ext_master(struct snap *s, unsigned i, int *ret_num)
+{
+	struct kt *kt = of_snap(s);
+
+	if (i > 0 || kt->ext <= 0)
+		return -ENOENT;
+	*ret_num = 7;
+	return kt->ext;
+}
+
 pid_t
 snap_init(const struct snap *s)
 {

@@ -40,6 +40,8 @@ struct kt {
 	void *shared;
 	struct kt_table *tab; /* shared with the children */
 	int root, image;
+	int undo; /* journals; -1: none */
+	int ext;  /* master of a terminal kept outside; 0: none */
 	struct kt_proc proc[KT_PROCS];
 	size_t nproc;
 	struct kt_fd fd[KT_FDS];

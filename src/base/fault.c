@@ -7,18 +7,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 int
 fault_hit(const char *name)
 {
 	const char *spec = getenv("VPS_FAULT");
-	size_t n = strlen(name);
 
-	if (spec == NULL || strncmp(spec, name, n) != 0 ||
-	    (spec[n] != '\0' && spec[n] != ':'))
+	if (spec == NULL)
 		return 0;
-	if (strcmp(spec + n, ":kill") == 0)
+	if (strcmp(spec, name) == 0)
+		return -EIO;
+	if (str_has_prefix(spec, "kill:") && strcmp(spec + 5, name) == 0)
 		(void)kill(getpid(), SIGKILL);
-	while (strcmp(spec + n, ":stop") == 0)
+	while (str_has_prefix(spec, "stop:") && strcmp(spec + 5, name) == 0)
 		(void)pause();
-	return -EIO;
+	return 0;
 }

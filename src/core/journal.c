@@ -104,7 +104,8 @@ write_durably(int d, const char *name, const char *text, size_t n)
 	auto_close int fd = -1;
 	int r;
 
-	fd = openat(d, "new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = openat(d, "new",
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	r = fd_write_all(fd, text, n);
@@ -171,7 +172,7 @@ parse(const char *id, const char *name, char *text, struct jrn *j)
 	    str_fmt(j->id, sizeof(j->id), "%s", id) < 0)
 		return -EBADMSG;
 	for (char *s = strtok_r(text, "\n", &save); s != NULL;
-	    s = strtok_r(NULL, "\n", &save)) {
+	     s = strtok_r(NULL, "\n", &save)) {
 		char *v = strchr(s, '=');
 
 		if (v == NULL)
@@ -183,7 +184,7 @@ parse(const char *id, const char *name, char *text, struct jrn *j)
 		if (strcmp(s, "time") == 0 && str_i64(v, 10, &j->time) < 0)
 			return -EBADMSG;
 		for (int i = 0; strcmp(s, "state") == 0 && i < JRN_STATE_MAX_;
-		    i++) {
+		     i++) {
 			if (strcmp(v, names[i]) == 0)
 				state = i;
 		}
@@ -192,9 +193,9 @@ parse(const char *id, const char *name, char *text, struct jrn *j)
 		return -EBADMSG;
 	j->state = (enum jrn_state)state;
 	return strncmp(name, jrn_is_source(j->state) ? "out." : "in.",
-		   (size_t)(op - name) + 1) == 0 ?
-	    0 :
-	    -EBADMSG;
+		   (size_t)(op - name) + 1) == 0
+		   ? 0
+		   : -EBADMSG;
 }
 
 int
@@ -229,8 +230,8 @@ jrn_each(const char *dir, const char *id,
 		/* One that can't be read may say anything: nothing may be
 		 * concluded from the others. */
 		if (r < 0)
-			return vps_err_set(e, r, "journal %s/%s/%s", dir, id,
-			    de->d_name);
+			return vps_err_set(
+			    e, r, "journal %s/%s/%s", dir, id, de->d_name);
 		r = fn(&j, arg);
 		if (r != 0)
 			return r;
@@ -287,8 +288,8 @@ may_one(const struct jrn *j, void *arg)
 		    "`vpsctl migrate --resolve %s %s` settles it",
 		    j->id, j->peer, j->id, j->peer);
 	case JRN_MOVED:
-		return vps_err_say(e, -VPS_ESTATE, "%s: moved to %s", j->id,
-		    j->peer);
+		return vps_err_say(
+		    e, -VPS_ESTATE, "%s: moved to %s", j->id, j->peer);
 	case JRN_RECEIVING:
 	case JRN_READY:
 		return vps_err_say(e, -VPS_ESTATE,

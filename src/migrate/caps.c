@@ -44,13 +44,13 @@ vdso_id(char *d, size_t n)
 
 		end = p + ph[i].p_filesz;
 		while (ph[i].p_type == PT_NOTE && p + 12 <= end) {
-			const Elf64_Nhdr *nh = (const Elf64_Nhdr *)(const void *)p;
+			const Elf64_Nhdr *nh =
+			    (const Elf64_Nhdr *)(const void *)p;
 			const uint8_t *id = p + 12 + ((nh->n_namesz + 3) & ~3u);
 
 			if (nh->n_type == NT_GNU_BUILD_ID) {
-				for (unsigned k = 0; k < nh->n_descsz &&
-				     2 * k + 2 < n;
-				     k++)
+				for (unsigned k = 0;
+				     k < nh->n_descsz && 2 * k + 2 < n; k++)
 					(void)snprintf(
 					    d + 2 * k, 3, "%02x", id[k]);
 				return;
@@ -150,8 +150,8 @@ missing(const char *a, const char *b, struct buf *out, const char *what)
 }
 
 int
-mig_caps_check(const struct mig_caps *from, const struct mig_caps *to,
-    struct vps_err *e)
+mig_caps_check(
+    const struct mig_caps *from, const struct mig_caps *to, struct vps_err *e)
 {
 	auto_buf struct buf b = {0};
 
@@ -162,8 +162,9 @@ mig_caps_check(const struct mig_caps *from, const struct mig_caps *to,
 		buf_addf(&b, "page size is %u there, %u here\n", to->page,
 		    from->page);
 	if (strcmp(from->vdso, to->vdso) != 0)
-		buf_addf(&b, "the kernel's vdso is another one there (kernel "
-			     "%s, here %s); both need the same kernel build\n",
+		buf_addf(&b,
+		    "the kernel's vdso is another one there (kernel "
+		    "%s, here %s); both need the same kernel build\n",
 		    to->kernel, from->kernel);
 	if (from->xsave > to->xsave || (from->xcr0 & ~to->xcr0) != 0)
 		buf_addf(&b,

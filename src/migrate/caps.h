@@ -8,5 +8,5 @@
 
 void mig_caps_get(struct mig_caps *ret);
 /* All objections to a move, a line each; -EOPNOTSUPP. Pure. */
-int mig_caps_check(const struct mig_caps *from, const struct mig_caps *to,
-    struct vps_err *e);
+int mig_caps_check(
+    const struct mig_caps *from, const struct mig_caps *to, struct vps_err *e);

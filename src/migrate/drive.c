@@ -68,17 +68,30 @@ mig_drive_done(struct mig_drive *d, int r)
 	if (r == 0)
 		r = fault_hit(name);
 	if (r < 0 && d->err.code == 0)
-		(void)vps_err_set(
-		    &d->err, r, "%s", mig_action_name(d->doing));
+		(void)vps_err_set(&d->err, r, "%s", mig_action_name(d->doing));
 	d->doing = MIG_ACT_NONE;
 	event_next(d, r < 0 ? MIG_EV_FAIL : MIG_EV_OK);
+}
+
+/* In the new process: a copy of the link kept there would hide that this end
+ * has died, a copy of a pipe's other end that a stream has ended. */
+static int
+in_child(void *arg, struct vps_err *e)
+{
+	struct mig_drive *d = arg;
+
+	mig_link_abandon(d->link);
+	return d->fn(d, e);
 }
 
 void
 mig_drive_work(struct mig_drive *d, int (*fn)(void *arg, struct vps_err *e))
 {
 	struct vps_err e = {0};
-	int r = mig_work_start(&d->work, fn, d, &e);
+	int r;
+
+	d->fn = fn;
+	r = mig_work_start(&d->work, in_child, d, &e);
 
 	if (r < 0) {
 		if (d->err.code == 0)
@@ -132,8 +145,8 @@ send(struct mig_drive *d, enum mig_action a)
 		(void)snprintf(m->id, sizeof(m->id), "%s", d->jrn.id);
 		m->timeout_ms = d->o.timeout_ms;
 		m->status = (uint32_t)d->pass_status;
-		(void)snprintf(m->text, sizeof(m->text), "%.*s", MIG_TEXT_MAX,
-		    d->err.msg);
+		(void)snprintf(
+		    m->text, sizeof(m->text), "%.*s", MIG_TEXT_MAX, d->err.msg);
 		if (a == MIG_SEND_ACCEPT)
 			mig_caps_get(&m->caps);
 	}
@@ -152,8 +165,8 @@ perform(struct mig_drive *d, enum mig_action a)
 	char name[64];
 	int r;
 
-	log_dbg("%s: %s: %s", d->jrn.id, mig_state_name(d->st),
-	    mig_action_name(a));
+	log_dbg(
+	    "%s: %s: %s", d->jrn.id, mig_state_name(d->st), mig_action_name(a));
 	(void)snprintf(name, sizeof(name), "mig-%s-%s",
 	    d->source ? "source" : "target", mig_action_name(a));
 	r = fault_hit(name);
@@ -346,8 +359,7 @@ turn(struct mig_drive *d)
 			struct mig_progress p = {.state = d->st};
 			uint64_t rx;
 
-			mig_link_bytes(
-			    d->link, MIG_CH_RSYNC, &p.fs_bytes, &rx);
+			mig_link_bytes(d->link, MIG_CH_RSYNC, &p.fs_bytes, &rx);
 			mig_link_bytes(
 			    d->link, MIG_CH_IMAGE, &p.image_bytes, &rx);
 			d->o.progress(d->o.progress_arg, &p);
@@ -390,9 +402,9 @@ init(struct mig_drive *d, const struct mig_opt *o, int in, int out,
 	(void)snprintf(d->jrn.peer, sizeof(d->jrn.peer), "%s", o->peer);
 	d->hello = calloc(1, sizeof(*d->hello));
 	d->tmp = calloc(1, sizeof(*d->tmp));
-	r = d->hello == NULL || d->tmp == NULL ?
-	    -ENOMEM :
-	    mig_link_new(in, out, d->o.timeout_ms, &d->link);
+	r = d->hello == NULL || d->tmp == NULL
+		? -ENOMEM
+		: mig_link_new(in, out, d->o.timeout_ms, &d->link);
 	return r < 0 ? vps_err_set(e, r, "link") : 0;
 }
 
@@ -426,7 +438,7 @@ run(struct mig_drive *d, struct vps_err *e)
 		if (!cut && d->cut && !mig_state_is_final(d->st))
 			on_cut(d, "broken");
 	}
-	if (d->err.code < 0)
+	if (d->err.code < 0 && d->st != MIG_T_DONE && d->st != MIG_S_DONE)
 		(void)vps_err_say(e, d->err.code, "%s", d->err.msg);
 	return r < 0 ? r : (int)d->st;
 }
@@ -444,8 +456,8 @@ new_op(char op[MIG_OP_LEN + 1])
 }
 
 int
-mig_source_run(const struct mig_opt *o, const char *id, int in, int out,
-    struct vps_err *e)
+mig_source_run(
+    const struct mig_opt *o, const char *id, int in, int out, struct vps_err *e)
 {
 	struct mig_drive d;
 	int r = init(&d, o, in, out, e);
@@ -476,8 +488,8 @@ mig_source_run(const struct mig_opt *o, const char *id, int in, int out,
 }
 
 int
-mig_source_resolve(const struct mig_opt *o, const char *id, int in, int out,
-    struct vps_err *e)
+mig_source_resolve(
+    const struct mig_opt *o, const char *id, int in, int out, struct vps_err *e)
 {
 	struct mig_drive d;
 	int r = init(&d, o, in, out, e);

@@ -17,13 +17,13 @@ struct mig_progress {
 
 struct mig_opt {
 	const struct mig_engine *engine;
-	void *ctx;            /* of the engine */
-	const char *jrn_dir;  /* NULL: JRN_DIR */
-	const char *helper;   /* path of vps-rsh; source */
-	const char *peer;     /* name for messages and the journal */
-	enum mig_mode mode;   /* source */
+	void *ctx;           /* of the engine */
+	const char *jrn_dir; /* NULL: JRN_DIR */
+	const char *helper;  /* path of vps-rsh; source */
+	const char *peer;    /* name for messages and the journal */
+	enum mig_mode mode;  /* source */
 	uint32_t timeout_ms;
-	int signals;          /* signalfd that means CANCEL, or -1 */
+	int signals; /* signalfd that means CANCEL, or -1 */
 	void (*progress)(void *arg, const struct mig_progress *p);
 	void *progress_arg;
 };

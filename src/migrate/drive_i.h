@@ -26,8 +26,9 @@ struct mig_drive {
 	uint32_t said; /* status of the peer's rsync */
 
 	struct mig_work work;
+	int (*fn)(void *arg, struct vps_err *e); /* what it does */
 	enum mig_action doing;
-	int work_fd; /* a pipe's end for the child; owned */
+	int work_fd;           /* a pipe's end for the child; owned */
 	bool work_ok, drained; /* target, restoring */
 
 	struct mig_pass pass;

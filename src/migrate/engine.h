@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What a migration does to the instance, as functions: those of core, suspend,
- * snapst and restore in the programs, a toy in tests. All but fs() and
- * describe() are called in a process of their own, which may be killed at any
- * moment; resume() and forget() then put right whatever it left.
+ * snapst and restore in the programs, a toy in tests. All but fs(),
+ * arrive() and describe() are called in a process of their own, which may be
+ * killed at any moment; resume() and forget() then put right whatever it left.
  */
 #pragma once
 #include "base/err.h"
@@ -22,6 +22,9 @@ struct mig_engine {
 	 * it; NULL takes that back. */
 	int (*mark)(void *ctx, const char *mark, struct vps_err *e);
 
+	/* Target: what is to come or asked about (HELLO or ASK; of ASK only id
+	 * and op); to be noted. */
+	int (*arrive)(void *ctx, const struct mig_msg *m, struct vps_err *e);
 	/* Target: can it be taken (name, addresses, paths)? Makes what the
 	 * passes need. */
 	int (*check)(void *ctx, const struct mig_msg *hello, struct vps_err *e);

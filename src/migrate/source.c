@@ -88,8 +88,8 @@ pass_start(struct mig_drive *d)
 	d->pass = (struct mig_pass)MIG_PASS_INIT;
 	r = d->o.engine->fs(d->o.ctx, &fs, &e);
 	if (r == 0)
-		r = mig_pass_client(&d->pass, d->plan[d->at], &fs, -1,
-		    d->o.helper, &e);
+		r = mig_pass_client(
+		    &d->pass, d->plan[d->at], &fs, -1, d->o.helper, &e);
 	if (r < 0) {
 		if (d->err.code == 0)
 			d->err = e;
@@ -142,8 +142,7 @@ mig_source_helper(struct mig_drive *d)
 static bool
 status_ok(const struct mig_drive *d, int status)
 {
-	return status == 0 ||
-	    (!d->pass2 && mig_pass_status_is_partial(status));
+	return status == 0 || (!d->pass2 && mig_pass_status_is_partial(status));
 }
 
 static void

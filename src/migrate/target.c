@@ -12,6 +12,19 @@
 #include "migrate/caps.h"
 #include "migrate/drive_i.h"
 
+/* What an end that died left of an earlier attempt; the lock is ours. */
+static int
+drop_stale(const struct jrn *j, void *arg)
+{
+	struct mig_drive *d = arg;
+	int r;
+
+	if (j->state != JRN_RECEIVING && j->state != JRN_READY)
+		return 0;
+	r = d->o.engine->forget(d->o.ctx, NULL);
+	return r < 0 ? r : jrn_remove(mig_drive_jrndir(d), j, NULL);
+}
+
 static int
 do_check(void *arg, struct vps_err *e)
 {
@@ -23,6 +36,9 @@ do_check(void *arg, struct vps_err *e)
 	r = mig_caps_check(&d->hello->caps, &here, e);
 	if (r < 0)
 		return r;
+	r = jrn_each(mig_drive_jrndir(d), d->jrn.id, drop_stale, d, e);
+	if (r < 0)
+		return vps_err_set(e, r, "clear what an earlier attempt left");
 	r = d->o.engine->check(d->o.ctx, d->hello, e);
 	return r < 0 ? r : mig_drive_jrn(d, JRN_RECEIVING, e);
 }
@@ -48,9 +64,8 @@ drop_moved(const struct jrn *j, void *arg)
 {
 	struct mig_drive *d = arg;
 
-	return j->state == JRN_MOVED ?
-	    jrn_remove(mig_drive_jrndir(d), j, NULL) :
-	    0;
+	return j->state == JRN_MOVED ? jrn_remove(mig_drive_jrndir(d), j, NULL)
+				     : 0;
 }
 
 static int
@@ -96,18 +111,26 @@ do_clear(void *arg, struct vps_err *e)
 	return jrn_remove(mig_drive_jrndir(d), &d->jrn, e);
 }
 
+static int
+begin(struct mig_drive *d)
+{
+	struct vps_err e = {0};
+	int r;
+
+	d->lock = jrn_lock(mig_drive_jrndir(d), d->jrn.id, &e);
+	r = d->lock < 0 ? d->lock : d->o.engine->arrive(d->o.ctx, d->hello, &e);
+	if (r < 0) {
+		d->err = e;
+		mig_drive_done(d, r);
+	}
+	return r;
+}
+
 static void
 check(struct mig_drive *d)
 {
-	struct vps_err e = {0};
-
-	d->lock = jrn_lock(mig_drive_jrndir(d), d->jrn.id, &e);
-	if (d->lock < 0) {
-		d->err = e;
-		mig_drive_done(d, d->lock);
-		return;
-	}
-	mig_drive_work(d, do_check);
+	if (begin(d) == 0)
+		mig_drive_work(d, do_check);
 }
 
 /* What the journal says of the migration that the source asks about. */
@@ -118,14 +141,9 @@ answer(struct mig_drive *d)
 	struct jrn j;
 	int r;
 
-	d->lock = jrn_lock(mig_drive_jrndir(d), d->jrn.id, &e);
-	if (d->lock < 0) {
-		d->err = e;
-		mig_drive_done(d, d->lock);
+	if (begin(d) < 0)
 		return;
-	}
-	r = jrn_find(
-	    mig_drive_jrndir(d), d->jrn.id, 0, d->jrn.op, &j, &e);
+	r = jrn_find(mig_drive_jrndir(d), d->jrn.id, 0, d->jrn.op, &j, &e);
 	if (r < 0 && r != -ENOENT) {
 		d->err = e;
 		mig_drive_done(d, r);
@@ -253,9 +271,8 @@ mig_target_pass_end(struct mig_drive *d, int status)
 	d->pass_status = status;
 	if (status != 0 && !mig_pass_status_is_partial(status)) {
 		if (d->err.code == 0)
-			(void)vps_err_say(&d->err, -EIO,
-			    "rsync: status %d%s%s", status,
-			    d->pass.said[0] ? ": " : "", d->pass.said);
+			(void)vps_err_say(&d->err, -EIO, "rsync: status %d%s%s",
+			    status, d->pass.said[0] ? ": " : "", d->pass.said);
 		mig_link_detach(d->link, MIG_CH_RSYNC);
 		mig_drive_done(d, -EIO);
 		return;

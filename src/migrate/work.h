@@ -14,7 +14,10 @@ struct mig_work {
 	int err;
 };
 
-#define MIG_WORK_INIT {-1, -1, -1}
+#define MIG_WORK_INIT      \
+	{                  \
+		-1, -1, -1 \
+	}
 
 /* The child has default signals; `fn` may use all that the parent had. */
 int mig_work_start(struct mig_work *w, int (*fn)(void *arg, struct vps_err *e),

@@ -98,6 +98,16 @@ mig_link_free(struct mig_link *l)
 }
 
 void
+mig_link_abandon(struct mig_link *l)
+{
+	for (int i = 0; i < MIG_CH_MAX_; i++)
+		mig_link_detach(l, (enum mig_chan)i);
+	(void)close(l->in);
+	if (l->out != l->in)
+		(void)close(l->out);
+}
+
+void
 mig_link_set_timeout(struct mig_link *l, uint32_t timeout_ms)
 {
 	l->timeout_ms = timeout_ms;

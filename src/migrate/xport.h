@@ -36,6 +36,8 @@ struct mig_link_ev {
  * caller ignores SIGPIPE. */
 int mig_link_new(int in, int out, uint32_t timeout_ms, struct mig_link **ret);
 void mig_link_free(struct mig_link *l);
+/* In a forked child: closes its copies of all descriptors. */
+void mig_link_abandon(struct mig_link *l);
 void mig_link_set_timeout(struct mig_link *l, uint32_t timeout_ms);
 
 /* Queues a message. */

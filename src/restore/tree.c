@@ -272,6 +272,9 @@ sessions_step(struct rst *r, bool *moved, struct vps_err *e)
 		if (rc < 0)
 			return rc;
 		p->sid = p->rec->sid;
+		rc = rst_session_tty(r, p, e);
+		if (rc < 0)
+			return rc;
 		*moved = true;
 	}
 	return 0;
@@ -350,7 +353,8 @@ rst_tree(struct rst *r, struct vps_err *e)
 			    "sessions",
 			    left);
 	}
-	return groups_join(r, e);
+	rc = groups_join(r, e);
+	return rc < 0 ? rc : rst_sessions(r, e);
 }
 
 int

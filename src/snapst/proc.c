@@ -117,6 +117,24 @@ live_fill(struct snap *s, struct snap_proc *p, struct vps_err *e)
 	return dirs_fill(s, p, e);
 }
 
+/* Ptys are majors 136 to 143; others are objected to with their descriptors. */
+static void
+tty_fill(struct snap *s, struct snap_proc *p)
+{
+	unsigned maj = (unsigned)p->stat.tty_nr >> 8 & 0xfff;
+	unsigned min = ((unsigned)p->stat.tty_nr & 0xff) |
+	    ((unsigned)p->stat.tty_nr >> 12 & 0xfff00);
+
+	if (maj < 136 || maj > 143)
+		return;
+	p->rec.tty = (maj - 136) * 256 + min + 1;
+	if (p->rec.sid != p->rec.pid)
+		return;
+	for (size_t i = 0; i < s->nprocs; i++)
+		if (s->procs[i].stat.pgrp == p->stat.tpgid)
+			p->rec.tty_pgrp = s->procs[i].th[0].st.pgid_in;
+}
+
 int
 snap_proc_fill(struct snap *s, struct snap_proc *p, struct vps_err *e)
 {
@@ -127,6 +145,7 @@ snap_proc_fill(struct snap *s, struct snap_proc *p, struct vps_err *e)
 	p->rec.pgid = (uint32_t)th->st.pgid_in;
 	p->rec.sid = (uint32_t)th->st.sid_in;
 	p->rec.exit_signal = (uint32_t)p->stat.exit_signal;
+	tty_fill(s, p);
 	p->rec.zombie = p->zombie;
 	p->rec.cwd = p->rec.root = p->rec.cgroup = "";
 	p->rec.tids = arena_array(&s->arena, p->nth, sizeof(*p->rec.tids));

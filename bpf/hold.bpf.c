@@ -53,6 +53,8 @@ hold(struct __sk_buff *skb)
 
 	if (verdict == HOLD_PASS)
 		return TC_ACT_UNSPEC;
+	if (skb->mark == HOLD_LO_MARK && skb->ifindex == HOLD_LO_IFINDEX)
+		return TC_ACT_UNSPEC;
 	if (verdict == HOLD_NEW) {
 		/* The host's end receives what the instance sends; on lo each
 		 * packet is sent before it is received. */

@@ -15,6 +15,7 @@ static const struct rst_kind *const kinds[] = {
     &rst_procfile,
     &rst_reg,
     &rst_signalfd,
+    &rst_tcp,
     &rst_timerfd,
     &rst_tty,
     &rst_unixsock,
@@ -27,6 +28,7 @@ static const struct rst_rec *const recs[] = {
     &rst_rec_lock,
     &rst_rec_ttypair,
     &rst_rec_unixqueue,
+    &rst_rec_tcpdata,
     NULL,
 };
 

@@ -12,6 +12,7 @@ extern const struct rst_kind rst_pipe;
 extern const struct rst_kind rst_procfile;
 extern const struct rst_kind rst_reg;
 extern const struct rst_kind rst_signalfd;
+extern const struct rst_kind rst_tcp;
 extern const struct rst_kind rst_timerfd;
 extern const struct rst_kind rst_tty;
 extern const struct rst_kind rst_unixsock;
@@ -21,6 +22,7 @@ extern const struct rst_rec rst_rec_ghost;
 extern const struct rst_rec rst_rec_lock;
 extern const struct rst_rec rst_rec_ttypair;
 extern const struct rst_rec rst_rec_unixqueue;
+extern const struct rst_rec rst_rec_tcpdata;
 
 const struct rst_kind *rst_kind_of(uint32_t number);
 /* NULL: not a record of any kind of file. */

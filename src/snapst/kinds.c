@@ -21,6 +21,7 @@ static const struct snap_kind *const kinds[] = {
     &snap_tty,
     &snap_dev,
     &snap_unixsock,
+    &snap_tcp,
     &snap_refused,
     NULL,
 };

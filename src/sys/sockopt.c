@@ -193,6 +193,8 @@ struct self {
 static bool
 may_have(const struct self *s, const struct row *o)
 {
+	if (s->type == SOCK_STREAM && strstr(o->text, "MULTICAST") != NULL)
+		return false; /* an accepted socket has other values */
 	switch (o->level) {
 	case IPPROTO_IPV6:
 		return s->family == AF_INET6;
@@ -210,6 +212,7 @@ sys_opts_read(int fd, struct sys_optval v[SYS_OPTS])
 	struct self s = {0};
 
 	(void)sys_opt_int(fd, SOL_SOCKET, SO_DOMAIN, &s.family);
+	(void)sys_opt_int(fd, SOL_SOCKET, SO_TYPE, &s.type);
 	(void)sys_opt_int(fd, SOL_SOCKET, SO_PROTOCOL, &s.proto);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct row *o = &rows[i];

@@ -32,6 +32,8 @@ struct inet_seg {
 	const struct inet_end *from, *to;
 	uint32_t seq, ack;
 	uint8_t flags; /* TCP header: TH_* */
+	bool ts;       /* with a timestamp that echoes `tsecr` */
+	uint32_t tsecr;
 };
 int inet_inject_tcp(const struct inet_seg *g);
 int inet_inject_udp(const struct inet_end *from, const struct inet_end *to,

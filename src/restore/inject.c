@@ -135,10 +135,15 @@ send_raw(const struct flow *x, uint8_t proto, uint8_t *p, size_t n)
 int
 inet_inject_tcp(const struct inet_seg *g)
 {
-	uint8_t p[HEAD + sizeof(struct tcphdr)];
+	/* NOP NOP TIMESTAMP; its value must only be older than any of the
+	 * peer's. */
+	uint8_t opt[12] = {1, 1, 8, 10, 0, 0, 0, 1};
+	uint8_t p[HEAD + sizeof(struct tcphdr) + sizeof(opt)];
+	size_t n = sizeof(struct tcphdr) + (g->ts ? sizeof(opt) : 0);
+	uint32_t ecr = htonl(g->tsecr);
 	struct tcphdr h = {.th_seq = htonl(g->seq),
 	    .th_ack = htonl(g->ack),
-	    .th_off = sizeof(h) / 4,
+	    .th_off = (n / 4) & 15,
 	    .th_flags = g->flags,
 	    .th_win = 0xffff};
 	struct flow x;
@@ -146,10 +151,12 @@ inet_inject_tcp(const struct inet_seg *g)
 	flow_of(g->from, g->to, &x);
 	h.th_sport = x.sport;
 	h.th_dport = x.dport;
+	memcpy(opt + 8, &ecr, sizeof(ecr));
 	memcpy(p + HEAD, &h, sizeof(h));
-	h.th_sum = checksum(&x, IPPROTO_TCP, p + HEAD, sizeof(h));
+	memcpy(p + HEAD + sizeof(h), opt, sizeof(opt));
+	h.th_sum = checksum(&x, IPPROTO_TCP, p + HEAD, n);
 	memcpy(p + HEAD, &h, sizeof(h));
-	return send_raw(&x, IPPROTO_TCP, p, sizeof(h));
+	return send_raw(&x, IPPROTO_TCP, p, n);
 }
 
 int

@@ -20,16 +20,19 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
-#include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/auto.h"
+#include "base/fdio.h"
 #include "restore/inet.h"
 #include "sys/tcp.h"
 
 #define CHUNK   32768
+#define SMALL   8192 /* a queue that any socket has room for */
 #define WAIT_MS 200
 #define PIECES  256
 
@@ -246,17 +249,49 @@ dead_connection(const struct vd_tcp *t)
 	return t->dead != 0 && t->error != ECONNREFUSED;
 }
 
+#define WMEM "/proc/sys/net/ipv4/tcp_wmem"
+
+/* A socket begins with the send buffer that a setting of the namespace says,
+ * and SO_SNDBUF goes only as far as the host allows: so for a long queue the
+ * setting is raised for a moment. The old one, or NULL: it will do. */
+static char *
+room_for(const struct vd_tcp *t)
+{
+	/* An skb may need as much again as its data. */
+	uint64_t need = 4 * (uint64_t)t->snd_len + 65536;
+	unsigned long min, def, max;
+	char old[64], now[80];
+
+	if (t->snd_len < SMALL || need > INT32_MAX ||
+	    file_read_str(-1, WMEM, old, sizeof(old)) < 0 ||
+	    sscanf(old, "%lu %lu %lu", &min, &def, &max) != 3 || def >= need)
+		return NULL;
+	(void)snprintf(now, sizeof(now), "%lu %" PRIu64 " %" PRIu64, min, need,
+	    need > max ? need : max);
+	return file_write(-1, WMEM, now) < 0 ? NULL : strdup(old);
+}
+
+static void
+room_back(const char *old)
+{
+	if (old != NULL)
+		(void)file_write(-1, WMEM, old);
+}
+
 static int
 tcp_make(struct rst *rst, struct rst_file *f, struct vps_err *e)
 {
 	auto_close int fd = -1;
+	auto_free char *old = NULL;
 	struct sk k;
 	int r = sk_of(f, &k, e);
 
 	(void)rst;
 	if (r < 0)
 		return r;
+	old = room_for(k.t);
 	fd = inet_socket(k.x, SOCK_STREAM, IPPROTO_TCP, e);
+	room_back(old);
 	if (fd < 0)
 		return fd;
 	k.fd = fd;
@@ -310,40 +345,64 @@ wait_state(int fd, int state)
 	return 0;
 }
 
+/* Sends it to the address that the kernel chose. */
+static int
+inject(const struct sk *k, struct inet_seg *g)
+{
+	struct inet_end own = {.len = sizeof(own.ss)};
+
+	if (getsockname(k->fd, (struct sockaddr *)&own.ss, &own.len) < 0)
+		return -errno;
+	g->from = &k->peer;
+	g->to = &own;
+	return inet_inject_tcp(g);
+}
+
 static int
 from_peer(
     const struct sk *k, uint32_t seq, uint32_t ack, uint8_t flags, int state)
 {
-	struct inet_seg g = {.from = &k->peer,
-	    .to = &k->own,
-	    .seq = seq,
-	    .ack = ack,
-	    .flags = flags};
-	struct sockaddr_storage ss = {0};
-	struct inet_end own = {.len = sizeof(ss)};
-	int r;
+	struct inet_seg g = {.seq = seq, .ack = ack, .flags = flags};
+	int r = inject(k, &g);
 
-	/* Which address the kernel chose. */
-	if (getsockname(k->fd, (struct sockaddr *)&own.ss, &own.len) < 0)
-		return -errno;
-	g.to = &own;
-	r = inet_inject_tcp(&g);
 	return r < 0 ? r : wait_state(k->fd, state);
 }
 
-/* Its acknowledgement is a sample of the round trip. */
+static int
+put_window(const struct sk *k, uint32_t rcv_wup)
+{
+	const uint32_t *w = k->t->window;
+	struct tcp_repair_window v = {w[0], w[1], w[2], w[3], rcv_wup};
+
+	return setsockopt(
+		   k->fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &v, sizeof(v)) < 0
+		   ? -errno
+		   : 0;
+}
+
+/* What was sent in repair doesn't count as a sample by itself, the echo of a
+ * timestamp does. The peer's own clock isn't known: the segment is made to look
+ * as if it came behind an unacknowledged one, whose timestamp isn't kept. */
 static int
 sample(const struct sk *k)
 {
-	uint32_t una = snd_base(k->t);
+	uint32_t end = rcv_base(k->t) + k->t->rcv_len;
+	struct inet_seg g = {.seq = end,
+	    .ack = snd_base(k->t),
+	    .flags = TH_ACK,
+	    .ts = true,
+	    .tsecr = k->t->timestamp};
 	int r = sys_tcp_queue(k->fd, SYS_TCP_SEND);
 
 	if (r < 0)
 		return r;
 	if (send(k->fd, "", 1, MSG_DONTWAIT) < 0)
 		return -errno;
-	return from_peer(
-	    k, rcv_base(k->t) + k->t->rcv_len, una, TH_ACK, TCP_ESTABLISHED);
+	if ((k->t->options & TCPI_OPT_TIMESTAMPS) == 0)
+		g.ts = false;
+	else
+		r = put_window(k, end - 1);
+	return r < 0 ? r : inject(k, &g);
 }
 
 /* In repair with the send queue chosen the FIN counts as sent. */
@@ -390,18 +449,6 @@ walk_states(const struct sk *k)
 }
 
 static int
-put_window(const struct sk *k)
-{
-	const uint32_t *w = k->t->window;
-	struct tcp_repair_window v = {w[0], w[1], w[2], w[3], w[4]};
-
-	return setsockopt(
-		   k->fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &v, sizeof(v)) < 0
-		   ? -errno
-		   : 0;
-}
-
-static int
 link_connection(const struct sk *k, const struct pieces *p, struct vps_err *e)
 {
 	const struct vd_tcp *t = k->t;
@@ -419,7 +466,7 @@ link_connection(const struct sk *k, const struct pieces *p, struct vps_err *e)
 	r = walk_states(k);
 	if (r < 0)
 		return vps_err_set(e, r, "state %u", t->state);
-	r = put_window(k);
+	r = put_window(k, t->window[4]);
 	if (r < 0)
 		return vps_err_set(e, r, "window");
 	if (t->rdshut != 0 && shutdown(k->fd, SHUT_RD) < 0)

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "sys/netlink.h"
+#include "sys/sockdiag.h"
 
 #ifndef SO_BUF_LOCK
 #define SO_BUF_LOCK 72
@@ -211,6 +214,41 @@ inet_facts(struct snap *s, const struct snap_fd *f, const struct inet_kind *k,
 	x->filter = (struct vd_bytes){ret->filter.data, ret->filter.len};
 	read_opts(f->fd, fresh, ret);
 	return 0;
+}
+
+struct seek {
+	uint64_t inode;
+	struct inet_facts *x;
+};
+
+static int
+peer_cb(void *arg, const struct sys_sock *s)
+{
+	struct seek *k = arg;
+	size_t n = k->x->rec.family == AF_INET ? 4 : 16;
+
+	if (s->inode != k->inode)
+		return 0;
+	memcpy(k->x->raddr, s->dst, n);
+	k->x->rec.raddr = (struct vd_bytes){k->x->raddr, n};
+	k->x->rec.rport = s->dport;
+	return -ECANCELED;
+}
+
+int
+inet_peer_asked(struct snap *s, const struct snap_fd *f, struct inet_facts *x)
+{
+	struct seek k = {.inode = f->st.st_ino, .x = x};
+	auto_close int ns = inet_netns(s), diag = -1;
+	int r;
+
+	if (ns < 0)
+		return ns;
+	diag = nl_open_at(NETLINK_SOCK_DIAG, ns);
+	if (diag < 0)
+		return diag;
+	r = sys_socks(diag, IPPROTO_TCP, SYS_TCPS(TCP_SYN_SENT), peer_cb, &k);
+	return r == -ECANCELED ? 0 : r < 0 ? r : -ENOENT;
 }
 
 void

@@ -26,6 +26,9 @@ struct inet_facts {
 int inet_facts(struct snap *s, const struct snap_fd *f,
     const struct inet_kind *k, struct inet_facts *ret, struct vps_err *e);
 void inet_facts_fini(struct inet_facts *x);
+/* The peer of a socket that has none yet for getpeername(2): SYN_SENT. */
+int
+inet_peer_asked(struct snap *s, const struct snap_fd *f, struct inet_facts *x);
 /* Leaves an option out. */
 void inet_facts_drop(struct inet_facts *x, int level, int name);
 /* The network namespace of the instance, to be closed. */

@@ -320,6 +320,12 @@ dump_with(struct snap *s, const struct snap_fd *f, uint32_t id,
 	    !peer_has_closed(t.state) && poll(&p, 1, 0) == 1 &&
 	    (p.revents & POLLRDHUP) != 0)
 		t.rdshut = 1;
+	if (t.state == TCP_SYN_SENT) {
+		r = inet_peer_asked(s, f, x);
+		if (r < 0)
+			return vps_err_set(
+			    e, r, "TCP port %u: its peer", x->rec.lport);
+	}
 	drop_unfit(x, t.state);
 	r = vd_put(snap_writer(s), &vd_type_tcp, &t);
 	if (r >= 0)

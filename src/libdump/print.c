@@ -2,10 +2,10 @@
  *
  * Records and whole images as text and JSON, by descriptor.
  *
- * Text: a line "type" and an indented line "name: value" per field; what is
- * zero or empty isn't shown. Strings are quoted with C escapes where they hold
- * other than printable characters, so that nothing in an image reaches the
- * terminal. JSON shows all fields.
+ * Text: a line "type" and an indented line "name: value" per field. Strings are
+ * quoted with C escapes where they hold other than printable characters, so
+ * that nothing in an image reaches the terminal. In JSON as in text, as in the
+ * image, a field that is zero or empty isn't there.
  */
 #include "libdump/vd.h"
 
@@ -41,6 +41,26 @@ static const void *
 element(const struct vd_field *f, const void *rec, size_t i)
 {
 	return (const uint8_t *)vd_array(f, rec) + i * f->sub->size;
+}
+
+static bool
+is_empty(const struct vd_field *f, const void *rec)
+{
+	const char *s;
+
+	switch ((enum vd_kind)f->kind) {
+	case VD_K_STR:
+		s = *(const char *const *)vd_at(rec, f->off);
+		return s == NULL || *s == '\0';
+	case VD_K_BYTES:
+		return ((const struct vd_bytes *)vd_at(rec, f->off))->n == 0;
+	case VD_K_U32S:
+	case VD_K_U64S:
+	case VD_K_LIST:
+		return vd_count(f, rec) == 0;
+	default:
+		return num_at(f, rec, 0) == 0;
+	}
 }
 
 static void json_record(
@@ -93,7 +113,8 @@ json_record(
 
 	json_obj(j, key);
 	for (i = 0; i < t->nfields; i++)
-		json_field(j, &t->field[i], rec);
+		if (!is_empty(&t->field[i], rec))
+			json_field(j, &t->field[i], rec);
 	json_end(j);
 }
 
@@ -144,26 +165,6 @@ text_bytes(FILE *out, const struct vd_bytes *b)
 		(void)fprintf(out, " %02x", b->p[i]);
 	if (b->n > SHOW_BYTES)
 		(void)fputs(" ...", out);
-}
-
-static bool
-is_empty(const struct vd_field *f, const void *rec)
-{
-	const char *s;
-
-	switch ((enum vd_kind)f->kind) {
-	case VD_K_STR:
-		s = *(const char *const *)vd_at(rec, f->off);
-		return s == NULL || *s == '\0';
-	case VD_K_BYTES:
-		return ((const struct vd_bytes *)vd_at(rec, f->off))->n == 0;
-	case VD_K_U32S:
-	case VD_K_U64S:
-	case VD_K_LIST:
-		return vd_count(f, rec) == 0;
-	default:
-		return num_at(f, rec, 0) == 0;
-	}
 }
 
 static void

@@ -2,8 +2,7 @@
  *
  * An image of this format version, kept for ever, and what showdump says of it.
  * usage: test_show          compares
- *        test_show --write  makes the files anew (a new format version, or new
- *                           fields in the types below, which JSON shows)
+ *        test_show --write  makes the files of a new format version
  */
 #include <fcntl.h>
 #include <setjmp.h>

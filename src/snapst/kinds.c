@@ -16,6 +16,7 @@ static const struct snap_kind *const kinds[] = {
      * before other devices. */
     &snap_procfile,
     &snap_pipe,
+    &snap_mqueue,
     &snap_reg,
     &snap_dir,
     &snap_tty,

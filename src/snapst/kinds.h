@@ -15,6 +15,7 @@ extern const struct snap_kind snap_reg;
 extern const struct snap_kind snap_signalfd;
 extern const struct snap_kind snap_tcp;
 extern const struct snap_kind snap_timerfd;
+extern const struct snap_kind snap_mqueue;
 extern const struct snap_kind snap_tty;
 extern const struct snap_kind snap_unixsock;
 

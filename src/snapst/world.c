@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "snapst/ipc.h"
 #include "snapst/mount.h"
 
 static const struct {
@@ -10,6 +11,7 @@ static const struct {
 	int (*put)(struct snap *s, struct vps_err *e);
 } parts[] = {
     {snap_mounts_check, snap_mounts_dump},
+    {snap_ipc_check, snap_ipc_dump},
 };
 
 int

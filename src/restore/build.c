@@ -27,9 +27,10 @@ static const struct {
     {"memory maps", rst_mms},
     {"descriptors", rst_fds},
     {"pages", rst_pages},
-    {"memory", rst_mm_finish},
-    /* before watches of inotify are there that would see it */
+    /* A program without a name must not be open for writing when it becomes
+     * a process's; watches of inotify must not see what is done here. */
     {"ghosts", rst_ghosts_finish},
+    {"memory", rst_mm_finish},
     {"files finish", rst_files_finish},
     {"threads", rst_threads},
     {"state", rst_states},

@@ -47,22 +47,22 @@ seek_entry(int fd, const char *next)
 
 /* A removed directory can't be told from another removed one: the nearest
  * parent that is there gets a new one for a moment. */
-static int
-make_gone(struct rst *r, const struct vd_dir *v, int flags, struct vps_err *e)
+int
+rst_dir_gone(struct rst *r, const char *gone, int flags, struct vps_err *e)
 {
 	char path[PATH_MAX], name[NAME_MAX + 1] = ".vps-removed";
 	auto_close int up = -1;
 	struct stat st;
-	char *slash;
 	int fd, rc;
 
-	if (v->path[0] != '/' || strlen(v->path) >= sizeof(path))
+	if (gone[0] != '/' || strlen(gone) >= sizeof(path))
 		return vps_err_say(e, -EBADMSG, "removed directory: path");
-	(void)strcpy(path, v->path);
+	(void)strcpy(path, gone);
 	for (bool first = true; up < 0; first = false) {
-		slash = strrchr(path, '/');
+		char *slash = strrchr(path, '/');
+
 		if (slash == NULL)
-			return vps_err_set(e, -ENOENT, "%s", v->path);
+			return vps_err_set(e, -ENOENT, "%s", gone);
 		if (first && slash[1] != '\0' && strlen(slash + 1) <= NAME_MAX)
 			(void)strcpy(name, slash + 1);
 		*slash = '\0';
@@ -70,28 +70,32 @@ make_gone(struct rst *r, const struct vd_dir *v, int flags, struct vps_err *e)
 		    O_RDONLY | O_DIRECTORY, NULL);
 	}
 	if (fstat(up, &st) < 0)
-		return vps_err_set(e, -errno, "%s", v->path);
-	rc = mkdirat(up, name, 0700);
+		return vps_err_set(e, -errno, "%s", gone);
+	rc = mkdirat(up, name, 0755);
 	if (rc < 0 && errno == EEXIST) {
 		(void)strcpy(name, ".vps-removed");
-		rc = mkdirat(up, name, 0700);
+		rc = mkdirat(up, name, 0755);
 	}
 	if (rc < 0)
 		return vps_err_set(
-		    e, -errno, "make removed directory %s", v->path);
-	fd = openat(up, name, flags | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		    e, -errno, "make removed directory %s", gone);
+	fd = openat(up, name, flags | O_DIRECTORY | O_CLOEXEC);
 	rc = fd < 0 ? -errno : 0;
-	if (fd >= 0 &&
-	    (fchown(fd, v->uid, v->gid) < 0 || fchmod(fd, v->mode & 07777) < 0))
-		rc = -errno;
 	(void)unlinkat(up, name, AT_REMOVEDIR);
 	(void)futimens(up, (struct timespec[]){st.st_atim, st.st_mtim});
-	if (rc < 0) {
-		if (fd >= 0)
-			(void)close(fd);
-		return vps_err_set(e, rc, "removed directory %s", v->path);
-	}
-	return fd;
+	return rc < 0 ? vps_err_set(e, rc, "removed directory %s", gone) : fd;
+}
+
+static int
+make_gone(struct rst *r, const struct vd_dir *v, int flags, struct vps_err *e)
+{
+	auto_close int fd = rst_dir_gone(r, v->path, flags, e);
+
+	if (fd < 0)
+		return fd;
+	if (fchown(fd, v->uid, v->gid) < 0 || fchmod(fd, v->mode & 07777) < 0)
+		return vps_err_set(e, -errno, "removed directory %s", v->path);
+	return take_fd(&fd);
 }
 
 static int

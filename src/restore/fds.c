@@ -115,7 +115,10 @@ dirs(struct rst *r, struct rst_proc *p, struct vps_err *e)
 	int fds[2], rc;
 	unsigned n = 1;
 
-	cwd = rst_open(r, p->rec->cwd, O_PATH | O_DIRECTORY, e);
+	if (p->rec->cwd_gone)
+		cwd = rst_dir_gone(r, p->rec->cwd, O_PATH, e);
+	else
+		cwd = rst_open(r, p->rec->cwd, O_PATH | O_DIRECTORY, e);
 	if (cwd < 0)
 		return vps_err_wrap(
 		    e, cwd, "working directory of process %u", p->rec->pid);

@@ -276,6 +276,22 @@ time_of(int64_t ns)
 	return t;
 }
 
+/* Nobody could execute it while it is open for writing here. */
+static int
+stop_writing(struct ghost *g)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", g->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)close(g->fd);
+	g->fd = fd;
+	return 0;
+}
+
 int
 rst_ghosts_finish(struct rst *r, struct vps_err *e)
 {
@@ -285,6 +301,7 @@ rst_ghosts_finish(struct rst *r, struct vps_err *e)
 	     g = g->next) {
 		struct timespec t[2] = {
 		    time_of(g->g->atime_ns), time_of(g->g->mtime_ns)};
+		int rc;
 
 		if (futimens(g->fd, t) < 0)
 			return vps_err_set(
@@ -293,6 +310,10 @@ rst_ghosts_finish(struct rst *r, struct vps_err *e)
 		    fcntl(g->fd, F_ADD_SEALS, (int)g->g->seals) < 0)
 			return vps_err_set(
 			    e, -errno, "seals of memfd %s", g->g->path);
+		rc = stop_writing(g);
+		if (rc < 0)
+			return vps_err_set(
+			    e, rc, "unlinked file %s", g->g->path);
 	}
 	return 0;
 }

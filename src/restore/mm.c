@@ -36,7 +36,7 @@ mapfiles_open(struct rst *r, struct vps_err *e)
 		if (m->write)
 			flags = O_RDWR;
 		r->mapfds[i] = m->ghost != 0
-				   ? rst_ghost_open(r, m->ghost, O_RDWR, e)
+				   ? rst_ghost_open(r, m->ghost, flags, e)
 				   : rst_open(r, m->path, flags, e);
 		if (r->mapfds[i] < 0)
 			return vps_err_wrap(

@@ -61,6 +61,8 @@ int rst_take_fd(struct rst *r, pid_t pid, int num, struct vps_err *e);
  * image are resolved ones: RESOLVE_NO_SYMLINKS). Nothing but O_CLOEXEC is added
  * to the flags, as F_GETFL shows O_NOFOLLOW. `e` may be NULL. */
 int rst_open(struct rst *r, const char *path, int flags, struct vps_err *e);
+/* A directory that has been removed, from (the nearest there is to) `path`. */
+int rst_dir_gone(struct rst *r, const char *path, int flags, struct vps_err *e);
 /* A scratch area for kinds that share objects between records (both ends of a
  * pipe): finds or adds the slot of (number, object). A new slot holds {0}. */
 void *rst_slot(struct rst *r, uint32_t number, uint64_t object, size_t size);

@@ -200,7 +200,8 @@ vma_fill(struct snap *s, struct snap_proc *p, const struct sys_vma *v,
 	(void)snprintf(path, sizeof(path), "%d/map_files/%" PRIx64 "-%" PRIx64,
 	    p->pid, v->start, v->end);
 	return mapfile_find(s, v->dev, v->ino,
-	    v->shared && (v->prot & PROT_WRITE) != 0, path, &r->obj);
+	    /* mprotect() may make it so later */
+	    v->shared && (v->vmflags & SYS_VMF_MW) != 0, path, &r->obj);
 }
 
 /* The program: usually one of the files that are mapped. */

@@ -55,17 +55,24 @@ dirs_fill(struct snap *s, struct snap_proc *p, struct vps_err *e)
 	static const char *const names[] = {"cwd", "root"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct stat st;
 		char path[32];
 		char *link;
+		size_t n;
+		bool gone;
 
 		(void)snprintf(path, sizeof(path), "%d/%s", p->pid, names[i]);
 		link = snap_readlink(s, path);
 		if (link == NULL)
 			return vps_err_set(e, -errno, "process %d (%s): %s",
 			    p->pid_in, p->stat.comm, names[i]);
-		if (str_has_prefix(link, "(unreachable)") ||
-		    (strlen(link) > 10 &&
-			strcmp(link + strlen(link) - 10, " (deleted)") == 0))
+		n = strlen(link);
+		gone = n > 10 && strcmp(link + n - 10, " (deleted)") == 0 &&
+		       fstatat(s->proc, path, &st, 0) == 0 && st.st_nlink == 0;
+		if (i == 0 && gone && link[0] == '/') {
+			link[n - 10] = '\0';
+			p->rec.cwd_gone = 1;
+		} else if (gone || str_has_prefix(link, "(unreachable)"))
 			return vps_err_say(e, -EOPNOTSUPP,
 			    "process %d (%s): its %s directory %s is removed "
 			    "or not reachable: can't be carried; restart it",

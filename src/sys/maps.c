@@ -30,6 +30,7 @@ static const struct {
     {"sr", SYS_VMF_SR},
     {"rr", SYS_VMF_RR},
     {"nr", SYS_VMF_NR},
+    {"mw", SYS_VMF_MW},
     {"ht", SYS_VMF_HT},
     {"io", SYS_VMF_IO},
     {"pf", SYS_VMF_PF},

@@ -30,6 +30,7 @@ enum sys_vmflag {
 	SYS_VMF_UW = 1 << 15, /* uw: userfaultfd write-protect */
 	SYS_VMF_UM = 1 << 16, /* um: userfaultfd missing */
 	SYS_VMF_SS = 1 << 17, /* ss: shadow stack */
+	SYS_VMF_MW = 1 << 19, /* mw: may become writable */
 	SYS_VMF_DP = 1 << 18, /* dp: lazily freeable (droppable) */
 };
 

@@ -69,6 +69,14 @@ core_inst_close(struct core_inst *in)
 	free(in);
 }
 
+void
+core_unlock(struct core_inst *in)
+{
+	if (in->lock >= 0)
+		(void)close(take_fd(&in->lock));
+	in->mode = CORE_READ;
+}
+
 static struct core_inst *
 inst_alloc(const char *id, enum core_mode mode)
 {
@@ -209,6 +217,8 @@ fill_new(struct core_inst *in, const char *tmp)
 	(void)snprintf(path, sizeof(path), CORE_RUN "/%s", in->id);
 	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
 		return -errno;
+	(void)snprintf(path, sizeof(path), CORE_RUN "/.moved-%s", in->id);
+	(void)unlink(path);
 	return 0;
 }
 
@@ -298,8 +308,14 @@ empty_dir(int dir)
 void
 core_inst_remove(struct core_inst *in)
 {
+	const char *host = core_get(in, "moved_to");
 	char path[64], gone[64];
 
+	if (host != NULL) {
+		(void)snprintf(
+		    path, sizeof(path), CORE_RUN "/.moved-%s", in->id);
+		(void)file_replace(AT_FDCWD, path, host, strlen(host), 0600);
+	}
 	(void)snprintf(path, sizeof(path), CORE_RUN "/%s", in->id);
 	(void)snprintf(gone, sizeof(gone), CORE_RUN "/.old-%d", getpid());
 	/* Out of sight at once; who waits for the lock sees it unlinked. */
@@ -307,6 +323,17 @@ core_inst_remove(struct core_inst *in)
 		(void)strcpy(gone, path);
 	empty_dir(in->dir);
 	(void)rmdir(gone);
+}
+
+int
+core_moved_to(const char *id, char *ret, size_t n)
+{
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), CORE_RUN "/.moved-%s", id);
+	r = file_read_str(AT_FDCWD, path, ret, n);
+	return r < 0 ? r : 0;
 }
 
 static int

@@ -51,8 +51,13 @@ int core_inst_open(const char *id, enum core_mode mode, struct core_inst **ret,
 int core_inst_new(const char *id, struct core_inst **ret, struct vps_err *e);
 /* Gives the lock back. NULL is allowed. */
 void core_inst_close(struct core_inst *in);
-/* Removes the directory; what it described must be gone. Keeps the lock. */
+void core_unlock(struct core_inst *in);
+/* Removes the directory; what it described must be gone. Keeps the lock. Where
+ * the instance moved to (key "moved_to") is remembered until a new one of this
+ * name is made. */
 void core_inst_remove(struct core_inst *in);
+/* The host that the instance, which is gone here, moved to; -ENOENT. */
+int core_moved_to(const char *id, char *ret, size_t n);
 
 /* Ids of all instances, sorted, in a malloc()ed array of strings that are part
  * of it; the count. */

@@ -74,11 +74,12 @@ build(struct rst *r, struct vps_err *e)
 }
 
 int
-rst_build(int image, int ctl)
+rst_build(int image, int ctl, const struct vd_reader_state *at)
 {
 	struct rst r = {.ctl = ctl, .chan_here = -1, .chan_there = -1};
 	struct vps_err e = {0};
-	int rc = vd_reader_new(image, &r.rd);
+	int rc = at != NULL ? vd_reader_resume(image, at, &r.rd)
+			    : vd_reader_new(image, &r.rd);
 
 	r.slots.arena = &r.arena;
 	if (rc == 0)

@@ -28,6 +28,8 @@ struct rst_msg {
 	struct vps_err err;
 };
 
-/* image: the stream; ctl: the socket. 0, or negative errno after the command
- * has been told. */
-int rst_build(int image, int ctl);
+struct vd_reader_state;
+
+/* image: the stream, which stands at `at` (NULL: its beginning); ctl: the
+ * socket. 0, or negative errno after the command has been told. */
+int rst_build(int image, int ctl, const struct vd_reader_state *at);

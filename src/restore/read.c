@@ -289,7 +289,7 @@ rst_read(struct rst *r, struct vps_err *e)
 		if (rc < 0)
 			return rc;
 	}
-	if (r->system == NULL || r->instance == NULL || r->nprocs == 0)
+	if (r->nprocs == 0)
 		return vps_err_say(
 		    e, -EBADMSG, "image: no instance is described in it");
 	rc = connect_all(r, e);

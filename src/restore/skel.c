@@ -141,6 +141,8 @@ static int
 strip(struct rst *r, const struct sys_maps *m, struct vps_err *e)
 {
 	sys_rcalls_reset(&r->calls);
+	(void)sys_radd(
+	    &r->calls, SYS_close_range, RA_VAL(0), RA_VAL(~0u), RA_VAL(0));
 	for (size_t i = 0; i < m->n; i++) {
 		const struct sys_vma *v = &m->v[i];
 

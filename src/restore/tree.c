@@ -330,7 +330,7 @@ rst_tree(struct rst *r, struct vps_err *e)
 		    e, -EBADMSG, "image: its first process isn't the init");
 	init->th[0].t = r->root;
 	init->made = true;
-	init->sid = 0;
+	init->sid = (uint32_t)getsid(1);
 	for (size_t i = 1; i < r->nprocs; i++)
 		left += !r->procs[i].made;
 	for (bool moved = true; left > 0 || moved;) {

@@ -15,10 +15,20 @@ struct clone3_args {
 pid_t
 sys_fork(uint64_t flags, int cgroup, int *ret_pidfd)
 {
+	return sys_fork_as(0, flags, cgroup, ret_pidfd);
+}
+
+pid_t
+sys_fork_as(pid_t tid, uint64_t flags, int cgroup, int *ret_pidfd)
+{
 	int pidfd = -1;
 	struct clone3_args a = {.flags = flags};
 	long r;
 
+	if (tid != 0) {
+		a.set_tid = (uintptr_t)&tid;
+		a.set_tid_size = 1;
+	}
 	/* CLONE_PARENT takes the exit signal of the caller's parent. */
 	if ((flags & CLONE_PARENT) == 0)
 		a.exit_signal = SIGCHLD;

@@ -16,3 +16,6 @@
  * cgroup v2 directory that the child starts in, or -1. `ret_pidfd` NULL: none.
  */
 pid_t sys_fork(uint64_t flags, int cgroup, int *ret_pidfd);
+/* The same with a number of the caller's choice in the child's pid namespace
+ * (set_tid; CAP_CHECKPOINT_RESTORE there); 0: any. -EEXIST: it is in use. */
+pid_t sys_fork_as(pid_t tid, uint64_t flags, int cgroup, int *ret_pidfd);

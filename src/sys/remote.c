@@ -278,6 +278,13 @@ sys_remote_open(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at)
 }
 
 int
+sys_remote_attach(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at)
+{
+	*m = (struct sys_remote){.pid = pid, .base = at};
+	return find_sysinsn(pid, vdso, &m->sysinsn);
+}
+
+int
 sys_remote_close(struct sys_remote *m, pid_t tid)
 {
 	const uint64_t arg[6] = {m->base, SYS_REMOTE_SIZE};

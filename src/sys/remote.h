@@ -83,6 +83,9 @@ struct sys_remote {
  * free. `vdso`: where its vdso is. The task's registers are as before. */
 int
 sys_remote_open(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at);
+/* The same for a stub that is there already, at `at`. */
+int
+sys_remote_attach(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at);
 /* One system call by its own two stops, without the stub; the registers are as
  * before. Result or negative errno in *ret. */
 int sys_remote_call(const struct sys_remote *m, pid_t tid, long nr,

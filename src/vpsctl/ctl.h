@@ -33,6 +33,7 @@ enum ctl_opt {
 	OPT_ESCAPE = 1 << 6,
 	OPT_FEATURES = 1 << 7,
 	OPT_REMOTE = 1 << 8,
+	OPT_NO_CHECK = 1 << 9,
 };
 
 /* How a command is treated besides. */
@@ -86,14 +87,21 @@ void ctl_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int ctl_open(const struct ctl *c, enum core_mode mode, struct core_inst **ret,
     struct vps_err *e);
 
+/* Objections to carrying a running instance, all in `e`. */
+int ctl_check_travel(const struct core_inst *in, struct vps_err *e);
+
 int cmd_abort(const struct ctl *c, struct vps_err *e);
 int cmd_check(const struct ctl *c, struct vps_err *e);
 int cmd_console(const struct ctl *c, struct vps_err *e);
 int cmd_help(const struct ctl *c, struct vps_err *e);
 int cmd_later(const struct ctl *c, struct vps_err *e);
 int cmd_list(const struct ctl *c, struct vps_err *e);
+int cmd_restore(const struct ctl *c, struct vps_err *e);
+int cmd_resume(const struct ctl *c, struct vps_err *e);
 int cmd_show(const struct ctl *c, struct vps_err *e);
 int cmd_showdump(const struct ctl *c, struct vps_err *e);
+int cmd_snapshot(const struct ctl *c, struct vps_err *e);
 int cmd_start(const struct ctl *c, struct vps_err *e);
 int cmd_stop(const struct ctl *c, struct vps_err *e);
+int cmd_suspend(const struct ctl *c, struct vps_err *e);
 int cmd_version(const struct ctl *c, struct vps_err *e);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "conf/spec.h"
 #include "core/recover.h"
+#include "snapst/instance.h"
 #include "vpsctl/ctl.h"
 
 #define OPT_MAX 16
@@ -36,7 +37,7 @@ int
 ctl_open(const struct ctl *c, enum core_mode mode, struct core_inst **ret,
     struct vps_err *e)
 {
-	return core_open(c->argv[0], mode, NULL, ret, e);
+	return core_open(c->argv[0], mode, snap_undo_kinds, ret, e);
 }
 
 /* "vpsctl: " + what; lines after the first are indented. */

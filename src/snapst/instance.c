@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "snapst/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/fdio.h"
+#include "snapst/head.h"
+#include "snapst/leftover.h"
+#include "snapst/snapshot.h"
+#include "suspend/suspend.h"
+#include "sys/freezer.h"
+
+static int
+target_of(const struct core_inst *in, struct snap_target *t, struct vps_err *e)
+{
+	struct sys_proc_id init = core_get_proc(in, "init");
+
+	*t = (struct snap_target){
+	    .id = in->id, .init = init.pid, .cgroup = -1, .undo = -1};
+	t->cgroup = susp_cgroup(in, e);
+	if (t->cgroup < 0)
+		return t->cgroup;
+	t->undo = openat(in->dir, "undo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return 0;
+}
+
+static void
+target_fini(struct snap_target *t)
+{
+	if (t->cgroup >= 0)
+		(void)close(t->cgroup);
+	if (t->undo >= 0)
+		(void)close(t->undo);
+}
+
+int
+snap_check_instance(
+    const struct core_inst *in, struct buf *ret, struct vps_err *e)
+{
+	struct snap_target t;
+	int r = target_of(in, &t, e);
+
+	if (r == 0)
+		r = snap_check(&t, ret, e);
+	target_fini(&t);
+	return r;
+}
+
+static int
+write_image(struct core_inst *in, int fd, struct vps_err *e)
+{
+	struct snap_target t;
+	struct snap_head h = {0};
+	struct vd_writer *w = NULL;
+	int r = target_of(in, &t, e);
+
+	if (r == 0)
+		r = snap_head(in, &h, e);
+	if (r == 0) {
+		t.system = &h.system;
+		t.instance = &h.instance;
+		r = vd_writer_new(fd, &w);
+		if (r < 0)
+			vps_err_set(e, r, "write the image");
+	}
+	if (r == 0)
+		r = snap_write(&t, w, e);
+	vd_writer_free(w);
+	snap_head_fini(&h);
+	target_fini(&t);
+	return r;
+}
+
+/* A command died while tasks were out of the freezer, in its hands. */
+static int
+undo_snapshot(struct core_inst *in, const char *arg, struct vps_err *e)
+{
+	auto_close int cg = susp_cgroup(in, e);
+	int r;
+
+	(void)arg;
+	if (cg < 0)
+		return cg;
+	r = sys_freeze(cg, 1000);
+	if (r < 0)
+		return vps_err_set(e, r, "freeze %s again", in->id);
+	return snap_leftovers(cg, e);
+}
+
+const struct core_undo_kind snap_undo_kinds[] = {
+    {"rest", susp_undo_rest},
+    {"snapshot", undo_snapshot},
+    {NULL, NULL},
+};
+
+static int
+write_recorded(struct core_inst *in, int fd, struct vps_err *e)
+{
+	int r, rec = core_undo_add(in, "snapshot", "", e);
+
+	if (rec < 0)
+		return rec;
+	r = write_image(in, fd, e);
+	core_undo_done(in, rec);
+	return r;
+}
+
+int
+snap_instance(struct core_inst *in, int fd, struct vps_err *e)
+{
+	struct vps_err e2;
+	int r2, r = core_need(in, 1U << CORE_ST_SUSPENDED, "snapshot", e);
+
+	if (r == 0)
+		r = core_set_state(in, CORE_ST_SNAPSHOTTING, e);
+	if (r < 0)
+		return r;
+	r = write_recorded(in, fd, e);
+	r2 = core_set_state(in, CORE_ST_SUSPENDED, r == 0 ? e : &e2);
+	return r < 0 ? r : r2;
+}
+
+int
+snap_live(struct core_inst *in, int fd, uint64_t *ret_frozen, struct vps_err *e)
+{
+	struct vps_err e2;
+	uint64_t since;
+	int rec, r2, r = core_need(in, 1U << CORE_ST_RUNNING, "snapshot", e);
+
+	if (r < 0)
+		return r;
+	rec = susp_rest_begin(in, e);
+	if (rec < 0)
+		return rec;
+	r = susp_rest(in, &since, e);
+	if (r == 0) {
+		r = write_recorded(in, fd, e);
+		r2 = susp_wake(in, r == 0 ? e : &e2);
+		if (ret_frozen != NULL)
+			*ret_frozen = susp_now_ns() - since;
+		if (r == 0)
+			r = r2;
+	}
+	core_undo_done(in, rec);
+	return r;
+}
+
+static int
+to_fd(struct core_inst *in, int fd, bool live, uint64_t *ret_frozen,
+    struct vps_err *e)
+{
+	return live ? snap_live(in, fd, ret_frozen, e)
+		    : snap_instance(in, fd, e);
+}
+
+/* The directory of a path that is about to get a new name. */
+static int
+sync_dir(const char *path)
+{
+	auto_free char *dir = strdup(path);
+	auto_close int fd = -1;
+	char *slash;
+
+	if (dir == NULL)
+		return -ENOMEM;
+	slash = strrchr(dir, '/');
+	if (slash == NULL)
+		(void)snprintf(dir, strlen(dir) + 1, ".");
+	else
+		slash[slash == dir] = '\0';
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) < 0)
+		return -errno;
+	return 0;
+}
+
+int
+snap_to_file(struct core_inst *in, const char *path, bool live,
+    uint64_t *ret_frozen, struct vps_err *e)
+{
+	char tmp[PATH_MAX];
+	auto_close int fd = -1;
+	struct stat st;
+	int r;
+
+	if (strcmp(path, "-") == 0)
+		return to_fd(in, STDOUT_FILENO, live, ret_frozen, e);
+	/* a device or a FIFO is written to, not replaced */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return vps_err_set(e, -errno, "open %s", path);
+		return to_fd(in, fd, live, ret_frozen, e);
+	}
+	r = snprintf(tmp, sizeof(tmp), "%s.tmp%d", path, getpid());
+	if (r < 0 || (size_t)r >= sizeof(tmp))
+		return vps_err_set(e, -ENAMETOOLONG, "%s", path);
+	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return vps_err_set(e, -errno, "create %s", tmp);
+	r = to_fd(in, fd, live, ret_frozen, e);
+	if (r == 0 && fsync(fd) < 0)
+		r = vps_err_set(e, -errno, "write %s", tmp);
+	if (r == 0 && rename(tmp, path) < 0)
+		r = vps_err_set(e, -errno, "rename %s to %s", tmp, path);
+	if (r < 0)
+		(void)unlink(tmp);
+	else if ((r = sync_dir(path)) < 0)
+		vps_err_set(e, r, "sync the directory of %s", path);
+	return r;
+}

@@ -208,9 +208,14 @@ classify(struct snap_mnts *ms, struct snap_mnt *m)
 	if (n > 9 && strcmp(m->m->root + n - 9, "//deleted") == 0)
 		return snap_mnts_wrong(ms, m,
 		    "what is mounted there has been removed; unmount it");
-	if (m->m->odd != NULL || (m->m->attr & MOUNT_ATTR_IDMAP) != 0)
-		return snap_mnts_wrong(ms, m, "option %s can't be carried",
-		    m->m->odd != NULL ? m->m->odd : "idmapped");
+	/* Bind mounts of the instance's root take its mapping with them. */
+	if ((m->m->attr & MOUNT_ATTR_IDMAP) != 0 &&
+	    (p == NULL || (p->m->attr & MOUNT_ATTR_IDMAP) == 0))
+		return snap_mnts_wrong(
+		    ms, m, "a mapping of owners of its own can't be carried");
+	if (m->m->odd != NULL)
+		return snap_mnts_wrong(
+		    ms, m, "option %s can't be carried", m->m->odd);
 	if (p != NULL && p != m) {
 		m->how = SNAP_MNT_BIND;
 		m->from = p;

@@ -6,10 +6,12 @@
 
 static const struct rst_kind *const kinds[] = {
     &rst_dev,
+    &rst_dgram,
     &rst_dir,
     &rst_epoll,
     &rst_eventfd,
     &rst_inotify,
+    &rst_netlink,
     &rst_pidfd,
     &rst_pipe,
     &rst_procfile,
@@ -23,6 +25,7 @@ static const struct rst_kind *const kinds[] = {
 };
 
 static const struct rst_rec *const recs[] = {
+    &rst_rec_dgrammsg,
     &rst_rec_epolltarget,
     &rst_rec_ghost,
     &rst_rec_lock,

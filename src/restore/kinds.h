@@ -3,10 +3,12 @@
 #include "restore/rst.h"
 
 extern const struct rst_kind rst_dev;
+extern const struct rst_kind rst_dgram;
 extern const struct rst_kind rst_dir;
 extern const struct rst_kind rst_epoll;
 extern const struct rst_kind rst_eventfd;
 extern const struct rst_kind rst_inotify;
+extern const struct rst_kind rst_netlink;
 extern const struct rst_kind rst_pidfd;
 extern const struct rst_kind rst_pipe;
 extern const struct rst_kind rst_procfile;
@@ -17,6 +19,7 @@ extern const struct rst_kind rst_timerfd;
 extern const struct rst_kind rst_tty;
 extern const struct rst_kind rst_unixsock;
 
+extern const struct rst_rec rst_rec_dgrammsg;
 extern const struct rst_rec rst_rec_epolltarget;
 extern const struct rst_rec rst_rec_ghost;
 extern const struct rst_rec rst_rec_lock;

@@ -23,6 +23,8 @@ static const struct snap_kind *const kinds[] = {
     &snap_dev,
     &snap_unixsock,
     &snap_tcp,
+    &snap_dgram,
+    &snap_netlink,
     &snap_refused,
     NULL,
 };

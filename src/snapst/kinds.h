@@ -3,10 +3,12 @@
 #include "snapst/snap.h"
 
 extern const struct snap_kind snap_dev;
+extern const struct snap_kind snap_dgram;
 extern const struct snap_kind snap_dir;
 extern const struct snap_kind snap_epoll;
 extern const struct snap_kind snap_eventfd;
 extern const struct snap_kind snap_inotify;
+extern const struct snap_kind snap_netlink;
 extern const struct snap_kind snap_pidfd;
 extern const struct snap_kind snap_pipe;
 extern const struct snap_kind snap_procfile;

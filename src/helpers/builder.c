@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The program that rebuilds an instance from inside; see restore/build.h.
- * usage: builder IMAGE-FD CONTROL-FD [READER-STATE]
+ * usage: builder IMAGE-FD CONTROL-FD [READER-STATE [CONSOLE-FD]]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,14 +29,16 @@ int
 main(int argc, char **argv)
 {
 	struct vd_reader_state st;
-	uint32_t image, ctl;
+	uint32_t image, ctl, console = 0;
 
 	/* nobody inside may look at us or take our descriptors */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (argc < 3 || argc > 4 || str_u32(argv[1], 10, &image) < 0 ||
+	if (argc < 3 || argc > 5 || str_u32(argv[1], 10, &image) < 0 ||
 	    str_u32(argv[2], 10, &ctl) < 0 ||
-	    (argc == 4 && state_parse(argv[3], &st) < 0))
+	    (argc >= 4 && state_parse(argv[3], &st) < 0) ||
+	    (argc == 5 && str_u32(argv[4], 10, &console) < 0))
 		return 2;
 	log_init(NULL);
-	return rst_build((int)image, (int)ctl, argc == 4 ? &st : NULL) < 0;
+	return rst_build((int)image, (int)ctl, argc == 5 ? (int)console : -1,
+		   argc >= 4 ? &st : NULL) < 0;
 }

@@ -15,6 +15,32 @@
 #define LOG_SUBSYS "restore"
 #include "base/log.h"
 #include "restore/rst_i.h"
+#include "restore/tty.h"
+#include "sys/unix.h"
+
+/* The master of the console's terminal exists since the instance was made. */
+static int
+give_console(struct rst *r, struct vps_err *e)
+{
+	return r->console < 0 ? 0 : rst_tty_give(r, r->console, e);
+}
+
+/* Masters that are held outside the instance go to its holder. */
+static int
+hand_out_masters(struct rst *r, struct vps_err *e)
+{
+	struct rst_msg m = {.what = RST_MSG_MASTER};
+
+	for (unsigned i = 0;; i++) {
+		int fd = rst_tty_outside(r, i, &m.num), rc;
+
+		if (fd == -ENOENT)
+			return 0;
+		rc = fd < 0 ? fd : sys_unix_send(r->ctl, &m, sizeof(m), &fd, 1);
+		if (rc < 0)
+			return vps_err_set(e, rc, "hand over a terminal");
+	}
+}
 
 static const struct {
 	const char *name;
@@ -22,8 +48,10 @@ static const struct {
 } stages[] = {
     {"read", rst_read},
     {"skeleton", rst_skel_open},
+    {"console", give_console},
     {"tree", rst_tree},
     {"files", rst_files},
+    {"masters", hand_out_masters},
     {"memory maps", rst_mms},
     {"descriptors", rst_fds},
     {"pages", rst_pages},
@@ -74,9 +102,10 @@ build(struct rst *r, struct vps_err *e)
 }
 
 int
-rst_build(int image, int ctl, const struct vd_reader_state *at)
+rst_build(int image, int ctl, int console, const struct vd_reader_state *at)
 {
-	struct rst r = {.ctl = ctl, .chan_here = -1, .chan_there = -1};
+	struct rst r = {
+	    .ctl = ctl, .console = console, .chan_here = -1, .chan_there = -1};
 	struct vps_err e = {0};
 	int rc = at != NULL ? vd_reader_resume(image, at, &r.rd)
 			    : vd_reader_new(image, &r.rd);

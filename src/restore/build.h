@@ -31,5 +31,7 @@ struct rst_msg {
 struct vd_reader_state;
 
 /* image: the stream, which stands at `at` (NULL: its beginning); ctl: the
- * socket. 0, or negative errno after the command has been told. */
-int rst_build(int image, int ctl, const struct vd_reader_state *at);
+ * socket; console: master of the console's terminal, or -1. 0, or negative
+ * errno after the command has been told. */
+int
+rst_build(int image, int ctl, int console, const struct vd_reader_state *at);

@@ -197,25 +197,50 @@ struct job {
 	int ctl[2];
 };
 
+/* The master of the console's terminal, from the holder. */
+static int
+console_of(const struct core_inst *in, struct vps_err *e)
+{
+	auto_close int h = core_holder_open(in, e);
+	struct sys_fds fds = {.n = 0};
+	struct hold_rep rep;
+	int fd = -1, r;
+
+	if (h < 0)
+		return h;
+	r = core_hold_get(h, HOLD_CONSOLE, &rep, &fds, e);
+	if (r < 0)
+		return r;
+	if (r > 0 && rep.num[0] == HOLD_CONSOLE)
+		fd = take_fd(&fds.fd[0]);
+	sys_fds_close(&fds);
+	return fd < 0 ? vps_err_say(e, -ENOENT, "%s has no console", in->id)
+		      : fd;
+}
+
 /* The builder, inside, with a number that nothing in the image has. */
 static pid_t
 start_builder(const struct job *j, struct vps_err *e)
 {
-	static char name[] = "vps-builder", image[] = "3", ctl[] = "4";
+	static char name[] = "vps-builder", image[] = "3", ctl[] = "4",
+		    tty[] = "5";
 	const struct vd_reader_state *st = &j->h->at;
 	const char *level = getenv("VPS_LOG");
 	char at[160], log[300];
-	char *argv[] = {name, image, ctl, at, NULL};
+	char *argv[] = {name, image, ctl, at, tty, NULL};
 	char *envp[] = {level != NULL ? log : NULL, NULL};
-	const int fds[2] = {j->image, j->ctl[1]};
+	auto_close int console = console_of(j->in, e);
+	const int fds[3] = {j->image, j->ctl[1], console};
 
+	if (console < 0)
+		return console;
 	(void)snprintf(at, sizeof(at),
 	    "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
 	    ",%" PRIu64,
 	    st->off, st->seq, st->sum, st->records, st->blocks, st->pages);
 	(void)snprintf(log, sizeof(log), "VPS_LOG=%s", level ? level : "");
 	return core_spawn_inside(
-	    j->in, (pid_t)j->h->free_pid, j->program, argv, envp, fds, 2, e);
+	    j->in, (pid_t)j->h->free_pid, j->program, argv, envp, fds, 3, e);
 }
 
 /* What the builder says until it is done: descriptors for the holder first. */

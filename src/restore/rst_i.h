@@ -41,6 +41,7 @@ struct rst_temp {
 struct rst {
 	struct vd_reader *rd;
 	int ctl; /* to the command: requests that need the host */
+	int console; /* master of the console, or -1 */
 	struct arena arena;
 
 	const struct vd_system *system;

@@ -15,6 +15,8 @@
 #include "base/fdio.h"
 #include "snapst/head.h"
 #include "snapst/leftover.h"
+#include "snapst/masters.h"
+#include "snapst/snap.h"
 #include "snapst/snapshot.h"
 #include "suspend/suspend.h"
 #include "sys/freezer.h"
@@ -60,9 +62,15 @@ write_image(struct core_inst *in, int fd, struct vps_err *e)
 {
 	struct snap_target t;
 	struct snap_head h = {0};
+	struct snap_masters m = {.keeper = -1};
 	struct vd_writer *w = NULL;
 	int r = target_of(in, &t, e);
 
+	if (r == 0)
+		r = snap_masters_get(in, &m, e);
+	t.masters = m.fd;
+	t.master_nums = m.num;
+	t.n_masters = m.n;
 	if (r == 0)
 		r = snap_head(in, &h, e);
 	if (r == 0) {
@@ -76,7 +84,36 @@ write_image(struct core_inst *in, int fd, struct vps_err *e)
 		r = snap_write(&t, w, e);
 	vd_writer_free(w);
 	snap_head_fini(&h);
+	snap_masters_fini(&m);
 	target_fini(&t);
+	return r;
+}
+
+static int
+master_of(void *arg, int num)
+{
+	const struct snap_masters *m = arg;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (m->num[i] == num)
+			return m->fd[i];
+	return -ENOENT;
+}
+
+static int
+undo_terminals(struct core_inst *in, struct vps_err *e)
+{
+	auto_close int undo =
+	    openat(in->dir, "undo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct snap_masters m = {.keeper = -1};
+	int r;
+
+	if (undo < 0)
+		return vps_err_set(e, -errno, "open undo of %s", in->id);
+	r = snap_masters_get(in, &m, e);
+	if (r == 0)
+		r = snap_tty_undo(undo, master_of, &m, e);
+	snap_masters_fini(&m);
 	return r;
 }
 
@@ -93,7 +130,8 @@ undo_snapshot(struct core_inst *in, const char *arg, struct vps_err *e)
 	r = sys_freeze(cg, 1000);
 	if (r < 0)
 		return vps_err_set(e, r, "freeze %s again", in->id);
-	return snap_leftovers(cg, e);
+	r = snap_leftovers(cg, e);
+	return r < 0 ? r : undo_terminals(in, e);
 }
 
 const struct core_undo_kind snap_undo_kinds[] = {

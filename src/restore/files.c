@@ -48,6 +48,28 @@ rst_take_fd(struct rst *r, pid_t pid, int num, struct vps_err *e)
 		      : fd;
 }
 
+int
+rst_holder(struct rst *r, uint32_t id, pid_t like, pid_t *ret_pid, int *ret_num)
+{
+	int found = -ENOENT;
+
+	for (size_t i = 0; i < r->nprocs; i++) {
+		const struct vd_proc *p = r->procs[i].rec;
+
+		for (size_t k = 0; k < p->n_fds; k++) {
+			if (p->fds[k].file != id ||
+			    (found == 0 && (pid_t)p->pid != like))
+				continue;
+			*ret_pid = (pid_t)p->pid;
+			*ret_num = (int)p->fds[k].fd;
+			if (*ret_pid == like)
+				return 0;
+			found = 0;
+		}
+	}
+	return found;
+}
+
 uint64_t
 rst_remote_data(const struct rst *r)
 {

@@ -125,8 +125,35 @@ set_locks(struct rst *r, const struct rst_file *f, struct vps_err *e)
 	return 0;
 }
 
+/* The kernel reports the number of the descriptor by which it was set (si_fd,
+ * F_SETSIG), so a process that holds it does that. */
 static int
-set_owner(const struct rst_file *f, struct vps_err *e)
+set_async(struct rst *r, const struct rst_file *f, struct vps_err *e)
+{
+	int flags = fcntl(f->fd, F_GETFL), num, rc;
+	struct sys_rcalls c = {0};
+	pid_t pid;
+
+	if (flags < 0)
+		return vps_err_set(e, -errno, "file %u: O_ASYNC", f->f->id);
+	if (rst_holder(r, f->f->id, (pid_t)f->f->owner_pid, &pid, &num) < 0) {
+		rc = fcntl(f->fd, F_SETFL, flags | O_ASYNC);
+		return rc < 0 ? vps_err_set(
+				    e, -errno, "file %u: O_ASYNC", f->f->id)
+			      : 0;
+	}
+	rc = sys_rcalls_init(&c);
+	if (rc < 0)
+		return vps_err_set(e, rc, "O_ASYNC");
+	(void)sys_radd(&c, SYS_fcntl, RA_VAL(num), RA_VAL(F_SETFL),
+	    RA_VAL(flags | O_ASYNC));
+	rc = rst_remote(r, pid, &c, e);
+	sys_rcalls_fini(&c);
+	return rc;
+}
+
+static int
+set_owner(struct rst *r, const struct rst_file *f, struct vps_err *e)
 {
 	const struct vd_file *v = f->f;
 	struct f_owner_ex own = {
@@ -138,10 +165,7 @@ set_owner(const struct rst_file *f, struct vps_err *e)
 	if (v->owner_sig != 0 && fcntl(f->fd, F_SETSIG, (int)v->owner_sig) < 0)
 		return vps_err_set(
 		    e, -errno, "file %u: signal %u", v->id, v->owner_sig);
-	if ((v->flags & O_ASYNC) &&
-	    fcntl(f->fd, F_SETFL, fcntl(f->fd, F_GETFL) | O_ASYNC) < 0)
-		return vps_err_set(e, -errno, "file %u: O_ASYNC", v->id);
-	return 0;
+	return v->flags & O_ASYNC ? set_async(r, f, e) : 0;
 }
 
 int
@@ -152,5 +176,5 @@ rst_file_late(struct rst *r, const struct rst_file *f, struct vps_err *e)
 	if (f->f->flags & O_PATH)
 		return 0;
 	rc = set_locks(r, f, e);
-	return rc < 0 ? rc : set_owner(f, e);
+	return rc < 0 ? rc : set_owner(r, f, e);
 }

@@ -609,25 +609,28 @@ sigio_setup(void *sh)
 	return 0;
 }
 
-static volatile sig_atomic_t got;
+static volatile sig_atomic_t got, got_fd;
 
 static void
-handler(int sig)
+handler(int sig, siginfo_t *si, void *ctx)
 {
+	(void)ctx;
 	got = sig;
+	got_fd = si->si_fd;
 }
 
 static int
 sigio_verify(void *sh)
 {
+	struct sigaction sa = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 	struct f_owner_ex own = {0};
 
 	(void)sh;
-	(void)signal(SIGUSR1, handler);
+	KT_ASSERT(sigaction(SIGUSR1, &sa, NULL) == 0);
 	KT_ASSERT(fcntl(10, F_GETOWN_EX, &own) == 0 &&
 		  own.type == F_OWNER_PID && own.pid == getpid());
 	KT_ASSERT(fcntl(10, F_GETFL) == O_ASYNC);
-	KT_ASSERT(write(11, "x", 1) == 1 && got == SIGUSR1);
+	KT_ASSERT(write(11, "x", 1) == 1 && got == SIGUSR1 && got_fd == 10);
 	return 0;
 }
 

@@ -274,6 +274,22 @@ rst_open(struct rst *r, const char *path, int flags, struct vps_err *e)
 	return fd < 0 ? vps_err_set(e, -errno, "open %s", path) : (int)fd;
 }
 
+int
+rst_holder(struct rst *r, uint32_t id, pid_t like, pid_t *ret_pid, int *ret_num)
+{
+	struct kt *kt = of_rst(r);
+
+	for (size_t i = 0; i < kt->nfd; i++) {
+		if (kt->fd[i].id != id || kt->fd[i].f.num < 0 ||
+		    (like != 0 && kt->fd[i].f.pid != like))
+			continue;
+		*ret_pid = kt->fd[i].f.pid;
+		*ret_num = kt->fd[i].f.num;
+		return 0;
+	}
+	return like == 0 ? -ENOENT : rst_holder(r, id, 0, ret_pid, ret_num);
+}
+
 void *
 rst_slot(struct rst *r, uint32_t number, uint64_t object, size_t size)
 {

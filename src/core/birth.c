@@ -212,3 +212,60 @@ core_birth_fini(struct core_birth *b)
 		if (*fd[i] >= 0)
 			(void)close(take_fd(fd[i]));
 }
+
+int
+core_holder_revive(struct core_inst *in, struct vps_err *e)
+{
+	char program[PATH_MAX], path[96];
+	auto_close int listen = -1, sys = -1;
+	int hchan[2], cmd[2], r;
+	struct sys_proc_id p;
+	struct core_cg cg;
+	struct hello h;
+	struct nest n;
+	pid_t pid;
+
+	r = helper_path("vps-holder", program, sizeof(program));
+	if (r < 0)
+		return vps_err_set(e, r, "find vps-holder");
+	r = core_cg_of(&cg, in, e);
+	if (r < 0)
+		return r;
+	sys = core_cg_open(&cg, CORE_CG_SYS);
+	r = core_path(in->id, "holder", path, sizeof(path));
+	listen = r < 0 ? r : sys_unix_listen(path, 0600);
+	if (sys < 0 || listen < 0)
+		return vps_err_set(e, sys < 0 ? sys : listen, "make %s", path);
+	if (sys_unix_pair(hchan) < 0 || sys_unix_pair(cmd) < 0)
+		return vps_err_set(e, -EMFILE, "fork the holder");
+	n = (struct nest){.cg = &cg,
+	    .program = program,
+	    .hchan = hchan[1],
+	    .listen = listen,
+	    .dir = in->dir,
+	    .cmd = cmd[1]};
+	pid = sys_fork(0, sys, NULL);
+	if (pid == 0) {
+		(void)setsid();
+		sys_signals_default();
+		(void)core_cg_join1(&cg);
+		become_holder(&n, 0);
+	}
+	(void)close(hchan[1]);
+	(void)close(cmd[1]);
+	r = pid < 0 ? pid : sys_unix_recv(hchan[0], &h, sizeof(h), NULL);
+	(void)close(hchan[0]);
+	if (r == (int)sizeof(h))
+		r = h.r;
+	if (r == 0)
+		r = sys_proc_id(pid, &p);
+	if (r == 0) {
+		core_set_proc(in, "holder", &p);
+		r = core_save(in, NULL);
+	}
+	if (r < 0) {
+		(void)close(cmd[0]);
+		return vps_err_set(e, r, "start a new holder");
+	}
+	return cmd[0];
+}

@@ -24,3 +24,7 @@ int core_birth_end(struct core_birth *b, struct vps_err *e);
 /* Kills both if they aren't handed over yet, and waits. */
 void core_birth_kill(struct core_birth *b);
 void core_birth_fini(struct core_birth *b);
+
+/* A new holder for an instance whose holder was killed: init isn't its child,
+ * so how that ends isn't known. `in` is locked. A connection to it. */
+int core_holder_revive(struct core_inst *in, struct vps_err *e);

@@ -234,24 +234,43 @@ remove_below(int parent, const char *name)
 
 /* The kill is done but the last tasks may still be on their way out. */
 static int
-remove_in(const struct core_cg *cg, const struct sys_cghier *h)
+remove_path(const char *path)
 {
 	struct timespec ts = {0, 200000};
-	char path[PATH_MAX];
-	long waited_us;
+	long waited_us = 0;
 	int r;
 
-	r = dir_path(cg, h, NULL, NULL, path, sizeof(path));
-	for (waited_us = 0; r == 0; waited_us += ts.tv_nsec / 1000) {
+	for (;;) {
 		r = remove_below(AT_FDCWD, path);
 		if (r != -EBUSY || waited_us > REMOVE_WAIT_MS * 1000L)
-			break;
+			return r;
 		(void)nanosleep(&ts, NULL);
+		waited_us += ts.tv_nsec / 1000;
 		if (ts.tv_nsec < 20000000)
 			ts.tv_nsec *= 2;
-		r = 0;
 	}
-	return r;
+}
+
+static int
+remove_in(const struct core_cg *cg, const struct sys_cghier *h)
+{
+	char path[PATH_MAX];
+	int r = dir_path(cg, h, NULL, NULL, path, sizeof(path));
+
+	return r < 0 ? r : remove_path(path);
+}
+
+int
+core_cg_renew(const struct core_cg *cg, const char *sub, struct vps_err *e)
+{
+	char path[PATH_MAX];
+	int r = core_cg_path(cg, sub, NULL, path, sizeof(path));
+
+	if (r == 0)
+		r = remove_path(path);
+	if (r == 0 && mkdir(path, 0755) < 0)
+		r = -errno;
+	return r < 0 ? vps_err_set(e, r, "renew the cgroup of %s", cg->id) : 0;
 }
 
 int

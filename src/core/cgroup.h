@@ -42,7 +42,11 @@ int core_cg_path1(const struct core_cg *cg, const char *controller,
     const char *file, char *ret, size_t n);
 /* Puts the caller (one thread) in vps/ID of each v1 hierarchy. */
 int core_cg_join1(const struct core_cg *cg);
-/* Kills all in it, frozen or not. */
+/* Kills all in it, frozen or not. Afterwards nothing may be born in it any more
+ * (Linux compares the kill count of the parent's cgroup with that of the
+ * child's, and kills what clone3(2) puts there): see core_cg_renew(). */
 int core_cg_kill(const struct core_cg *cg, const char *sub);
+/* Replaces an empty cgroup by a new one. */
+int core_cg_renew(const struct core_cg *cg, const char *sub, struct vps_err *e);
 /* Host pids in it and below, in a malloc()ed array; the count. */
 int core_cg_pids(const struct core_cg *cg, const char *sub, pid_t **ret);

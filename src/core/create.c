@@ -66,7 +66,7 @@ op_check(void *ctx, struct vps_err *e)
 		return vps_err_say(e, -EOPNOTSUPP,
 		    "USERNS = no isn't supported yet: remove it");
 	r = core_tree_check(c->spec, e);
-	if (r == 0 && !c->opt->no_claim)
+	if (r == 0 && !c->opt->no_claim && !c->again)
 		r = net_check(&c->net.cfg, e);
 	return r;
 }
@@ -494,6 +494,14 @@ op_keeper(void *ctx, struct vps_err *e)
 }
 
 static void
+undo_keeper(void *ctx)
+{
+	struct create *c = ctx;
+
+	(void)core_cg_kill(&c->cg, CORE_CG_SYS);
+}
+
+static void
 show_keeper(const void *ctx, struct buf *b)
 {
 	(void)ctx;
@@ -513,14 +521,15 @@ static const struct core_op create_ops[] = {
     {"init", NULL, op_init, NULL, show_init},
     {"state", NULL, op_state, undo_state, show_state},
     {"announce", skip_announce, op_announce, NULL, show_announce},
-    {"keeper", skip_again, op_keeper, NULL, show_keeper},
+    {"keeper", skip_again, op_keeper, undo_keeper, show_keeper},
 };
 static const struct core_plan create_plan = {
     "start", create_ops, ARRAY_LEN(create_ops)};
 
+/* `base`: the cgroup sub-root; NULL: of the environment. */
 static int
 create_init(struct create *c, const struct vps_spec *spec,
-    const struct core_create_opt *opt, struct vps_err *e)
+    const struct core_create_opt *opt, const char *base, struct vps_err *e)
 {
 	int r;
 
@@ -530,7 +539,7 @@ create_init(struct create *c, const struct vps_spec *spec,
 	    .dev = -1,
 	    .program = -1,
 	    .birth = {.chan = -1, .hchan = -1, .cmd = -1, .init_fd = -1}};
-	r = core_cg_init(&c->cg, NULL, spec->id, e);
+	r = core_cg_init(&c->cg, base, spec->id, e);
 	if (r == 0)
 		r = core_net_of(&c->net, spec->id, spec, e);
 	return r;
@@ -552,7 +561,7 @@ core_create(const struct vps_spec *spec, const struct core_create_opt *opt,
 	struct create c;
 	int r;
 
-	r = create_init(&c, spec, opt, e);
+	r = create_init(&c, spec, opt, NULL, e);
 	if (r == 0) {
 		r = core_plan_run(&create_plan, &c, e);
 		if (r < 0)
@@ -571,7 +580,7 @@ core_create_show(const struct vps_spec *spec, const struct core_create_opt *opt,
 	struct create c;
 	int r;
 
-	r = create_init(&c, spec, opt, e);
+	r = create_init(&c, spec, opt, NULL, e);
 	if (r == 0)
 		r = op_check(&c, e);
 	if (r == 0)
@@ -589,5 +598,40 @@ core_start(const struct vps_spec *spec, struct vps_err *e)
 
 	if (r == 0)
 		core_inst_close(in);
+	return r;
+}
+
+int
+core_reboot(struct core_inst *in, struct vps_err *e)
+{
+	struct core_create_opt opt = CORE_CREATE_OPT;
+	auto_spec struct vps_spec spec;
+	const char *base = core_get(in, "cgroup");
+	struct create c;
+	int r;
+
+	spec_init(&spec);
+	r = core_conf(in, &spec, e);
+	if (r < 0)
+		return r;
+	r = create_init(&c, &spec, &opt, base != NULL ? base : "", e);
+	if (r == 0)
+		r = core_kill_payload(in, e);
+	if (r == 0)
+		r = core_cg_renew(&c.cg, CORE_CG_PAYLOAD, e);
+	if (r == 0) {
+		c.again = true;
+		c.in = in;
+		core_kill_holder(in);
+		net_teardown(&c.net.cfg);
+		(void)unlinkat(in->dir, "exit", 0);
+		core_set(in, "reboots", "%llu",
+		    (unsigned long long)core_get_u64(in, "reboots") + 1);
+		r = core_plan_run(&create_plan, &c, e);
+	}
+	/* Not half alive: it is dead until somebody stops it. */
+	if (r < 0)
+		(void)core_set_state(in, CORE_ST_DEAD, NULL);
+	create_fini(&c);
 	return r;
 }

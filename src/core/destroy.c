@@ -47,18 +47,25 @@ core_kill_payload(const struct core_inst *in, struct vps_err *e)
 	return 0;
 }
 
-static void
-kill_helpers(const struct core_inst *in)
+void
+core_kill_holder(const struct core_inst *in)
 {
 	auto_close int holder = core_open_proc(in, "holder");
-	struct core_cg cg;
 
-	if (core_cg_of(&cg, in, NULL) == 0)
-		(void)core_cg_kill(&cg, CORE_CG_SYS);
 	if (holder >= 0) {
 		(void)sys_pidfd_signal(holder, SIGKILL);
 		(void)sys_pidfd_wait(holder, KILL_WAIT_MS);
 	}
+}
+
+static void
+kill_helpers(const struct core_inst *in)
+{
+	struct core_cg cg;
+
+	if (core_cg_of(&cg, in, NULL) == 0)
+		(void)core_cg_kill(&cg, CORE_CG_SYS);
+	core_kill_holder(in);
 }
 
 static void

@@ -64,8 +64,7 @@ set_tty(const struct core_enter *what, int slave)
 static int
 open_tty(const struct way *w, struct vps_err *e)
 {
-	auto_close int master =
-	    sys_pty_open(AT_FDCWD, "/dev/pts/ptmx", NULL);
+	auto_close int master = sys_pty_open(AT_FDCWD, "/dev/pts/ptmx", NULL);
 	auto_close int slave = -1;
 	struct msg m = {.type = ENTER_TTY};
 	int r, i;
@@ -130,8 +129,7 @@ innermost(struct way *w)
 		if (r >= 0) {
 			w->chan = r;
 			(void)fcntl(3 + (int)n, F_SETFD, FD_CLOEXEC);
-			r = sys_memfd_exec(
-			    3 + (int)n, what->argv, what->envp);
+			r = sys_memfd_exec(3 + (int)n, what->argv, what->envp);
 		}
 	} else {
 		(void)sys_fds_close_but(3, &w->chan, 1);
@@ -178,7 +176,8 @@ between(struct way *w)
 		r = core_become_root(&err);
 	if (r < 0)
 		fail(w, false, &err);
-	m.pid = sys_fork_as(w->what->pid_in, CLONE_PARENT, -1, NULL);
+	m.pid = sys_fork_as(
+	    w->what->pid_in, w->what->detach ? 0 : CLONE_PARENT, -1, NULL);
 	if (m.pid == 0)
 		innermost(w);
 	if (m.pid < 0) {
@@ -197,8 +196,8 @@ listen_to(int chan, struct core_entered *out, int *ret_exec, struct vps_err *e)
 	struct msg m;
 	int r, failed = 0;
 
-	while ((r = sys_unix_recv(chan, &m, sizeof(m), &fds)) ==
-	    (int)sizeof(m)) {
+	while (
+	    (r = sys_unix_recv(chan, &m, sizeof(m), &fds)) == (int)sizeof(m)) {
 		if (m.type == ENTER_PID)
 			out->pid = m.pid;
 		if (m.type == ENTER_TTY && fds.n == 1 && out->master < 0) {
@@ -256,14 +255,14 @@ core_enter(const struct core_inst *in, const struct core_enter *what,
 	(void)close(chan[0]);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (r == 0) {
+	if (r == 0 && !what->detach) {
 		/* Our child: its pid is its own until we wait for it. */
 		r = out.pidfd = sys_pidfd_open(out.pid);
 		if (r < 0)
 			(void)vps_err_set(e, r, "find the process inside");
 	}
 	if (r < 0) {
-		if (out.pid > 0) {
+		if (out.pid > 0 && !what->detach) {
 			(void)kill(out.pid, SIGKILL);
 			(void)waitpid(out.pid, &status, 0);
 		}

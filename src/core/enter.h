@@ -25,11 +25,14 @@ struct core_enter {
 	bool raw_in, raw_out; /* no echo; output as it is */
 	pid_t pid_in;         /* its number inside; 0: any */
 	bool home;            /* start in HOME of envp; else in / */
+	/* Nobody waits for it here: the host's init reaps it. A process that
+	 * nobody reaps would keep the instance's pid 1 from ending. */
+	bool detach;
 };
 
 struct core_entered {
-	pid_t pid;  /* host pid: a child of the caller */
-	int pidfd;  /* owned by the caller */
+	pid_t pid;  /* host pid: a child of the caller unless detached */
+	int pidfd;  /* owned by the caller; -1 if detached */
 	int master; /* of the terminal, or -1; owned by the caller */
 };
 

@@ -74,8 +74,8 @@ static bool
 term_ok(const char *s)
 {
 	return s != NULL && *s != '\0' && strlen(s) < 64 &&
-	    strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		      "0123456789-+._") == strlen(s);
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "0123456789-+._") == strlen(s);
 }
 
 static void
@@ -112,7 +112,8 @@ core_execin(struct core_inst *in, char *const argv[], struct vps_err *e)
 	    .program = -1,
 	    .argv = argv,
 	    .envp = env.v,
-	    .home = true};
+	    .home = true,
+	    .detach = true};
 	int r, exec = 0;
 
 	r = core_need(in, 1U << CORE_ST_RUNNING, "execin", e);
@@ -122,10 +123,7 @@ core_execin(struct core_inst *in, char *const argv[], struct vps_err *e)
 	r = core_enter(in, &what, &out, &exec, e);
 	if (exec < 0)
 		return exec_status(exec);
-	if (r < 0)
-		return r;
-	(void)close(out.pidfd);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /* Both keep a copy, so that neither's end hangs the terminal up. */
@@ -173,8 +171,7 @@ end_status(const struct core_inst *in, int status, struct vps_err *e)
 		return WEXITSTATUS(status);
 	if (WTERMSIG(status) == SIGKILL &&
 	    core_moved_to(in->id, host, sizeof(host)) == 0)
-		return vps_err_say(
-		    e, -ECHILD, "%s: moved to %s", in->id, host);
+		return vps_err_say(e, -ECHILD, "%s: moved to %s", in->id, host);
 	return 128 + WTERMSIG(status);
 }
 
@@ -208,8 +205,7 @@ core_execwt(struct core_inst *in, char *const argv[], int fd_in, int fd_out,
 	num = keep_master(in, out.master, e);
 	core_unlock(in);
 	r = num < 0 ? num
-		    : core_term_run(
-			  out.master, out.pidfd, fd_in, fd_out, e);
+		    : core_term_run(out.master, out.pidfd, fd_in, fd_out, e);
 	if (r < 0)
 		(void)sys_pidfd_signal(out.pidfd, SIGHUP);
 	while (r == 0 && waitpid(out.pid, &status, 0) < 0)

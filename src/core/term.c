@@ -121,8 +121,7 @@ loop(struct run *t, int sfd)
 		    {.fd = t->pidfd, .events = POLLIN},
 		    {.fd = sfd, .events = POLLIN},
 		    {.fd = t->master_open ? t->master : -1,
-			.events =
-			    (short)(POLLIN | (pending ? POLLOUT : 0))},
+			.events = (short)(POLLIN | (pending ? POLLOUT : 0))},
 		    {.fd = t->in_open && !pending ? t->in : -1,
 			.events = POLLIN},
 		};

@@ -20,5 +20,5 @@ void core_raw_end(struct core_raw *r);
 /* Copies both ways between a pty master and fd_in, fd_out until the process of
  * `pidfd` has ended and what it wrote is copied. SIGWINCH sets the size; TERM,
  * INT, QUIT and HUP are passed on to the process. */
-int core_term_run(
-    int master, int pidfd, int fd_in, int fd_out, struct vps_err *e);
+int
+core_term_run(int master, int pidfd, int fd_in, int fd_out, struct vps_err *e);

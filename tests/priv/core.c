@@ -396,9 +396,10 @@ t_helpers_killed(void)
 	}
 	(void)close(c);
 	/* Both, and then a command. */
-	(void)kill(core_get_proc(in, "holder").pid, SIGKILL);
 	(void)kill(keeper_pid(), SIGKILL);
 	UNTIL(keeper_pid() == 0);
+	assert(core_reload(in, NULL) == 0);
+	(void)kill(core_get_proc(in, "holder").pid, SIGKILL);
 	assert(state() == CORE_ST_RUNNING);
 	core_inst_close(in);
 	stop();

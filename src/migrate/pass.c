@@ -166,7 +166,8 @@ mig_pass_listen(struct mig_pass *p)
 				break;
 			/* File names of the instance: nothing of them may
 			 * steer a terminal. */
-			p->said[have++] = c < ' ' || c == 0x7f ? ' ' : b[i];
+			p->said[have++] =
+			    (char)(c < ' ' || c == 0x7f ? ' ' : b[i]);
 		}
 	}
 	p->said[have] = '\0';

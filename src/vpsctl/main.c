@@ -223,7 +223,8 @@ main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_init(NULL);
 	r = run(&c, argc, argv, &e);
-	if (r < 0) {
+	/* A status above 0 with a message: a command that couldn't be run. */
+	if (r < 0 || (r > 0 && e.msg[0] != '\0')) {
 		if (c.cmd != NULL && c.argc > 0 && (c.cmd->flags & CMD_ID))
 			(void)snprintf(what, sizeof(what), "%s %.40s",
 			    c.cmd->name, c.argv[0]);

@@ -30,8 +30,7 @@ int
 helper_path(const char *name, char *ret, size_t n)
 {
 	static const char *const beside[] = {
-	    "../helpers", ".", "../libexec/vps",
-	    "../../src/helpers"};
+	    "../helpers", ".", "../libexec/vps", "../../src/helpers"};
 	char dir[PATH_MAX], path[PATH_MAX];
 
 	if (own_dir(dir, sizeof(dir)) == 0) {

@@ -80,8 +80,7 @@ core_undo_add(
 		if (in->work < 0)
 			log_dbg("%s: no keeper to watch us", in->id);
 		else
-			(void)core_keeper_ask(
-			    in->work, KEEP_WORK, 0, -1, NULL);
+			(void)core_keeper_ask(in->work, KEEP_WORK, 0, -1, NULL);
 	}
 	r = snprintf(s, sizeof(s), "%s %s\n", kind, arg);
 	if (r < 0 || (size_t)r >= sizeof(s))

@@ -98,7 +98,7 @@ struct rst_clone {
 int rst_clone(struct rst *r, struct sys_tracee *parent,
     const struct rst_clone *how, struct sys_tracee *ret, struct vps_err *e);
 
-int rst_tree(struct rst *r, struct vps_err *e);      /* tree.c */
+int rst_tree(struct rst *r, struct vps_err *e); /* tree.c */
 /* session.c: of a leader, at once; of the rest, when all groups are made. */
 int rst_session_tty(struct rst *r, struct rst_proc *p, struct vps_err *e);
 int rst_sessions(struct rst *r, struct vps_err *e);

@@ -130,7 +130,7 @@ tty_fill(struct snap *s, struct snap_proc *p)
 {
 	unsigned maj = (unsigned)p->stat.tty_nr >> 8 & 0xfff;
 	unsigned min = ((unsigned)p->stat.tty_nr & 0xff) |
-	    ((unsigned)p->stat.tty_nr >> 12 & 0xfff00);
+		       ((unsigned)p->stat.tty_nr >> 12 & 0xfff00);
 
 	if (maj < 136 || maj > 143)
 		return;

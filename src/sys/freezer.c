@@ -57,7 +57,8 @@ sys_freeze(int dirfd, int timeout_ms)
 	if (r < 0)
 		return r;
 	/* Changes of cgroup.events are told to poll(2) at most every 10 ms, a
-	 * hundred times what freezing takes: look, with naps that get longer. */
+	 * hundred times what freezing takes: look, with naps that get longer.
+	 */
 	for (long nap = 0;; nap = nap < 500 ? nap + 10 : nap) {
 		r = events_frozen(fd);
 		if (r != 0)

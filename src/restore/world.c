@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "restore/mount.h"
+#include "restore/netdev.h"
 
 static const struct {
 	uint32_t number;
@@ -13,6 +14,8 @@ static const struct {
     {VD_T_inode, rst_inode},
     {VD_T_mount, rst_mount},
     {VD_T_mounted, rst_mounted},
+    {VD_T_netmsg, rst_netmsg},
+    {VD_T_netsysctl, rst_netsysctl},
 };
 
 rst_world_fn

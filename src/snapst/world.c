@@ -5,6 +5,7 @@
 
 #include "snapst/ipc.h"
 #include "snapst/mount.h"
+#include "snapst/netdev.h"
 
 static const struct {
 	int (*check)(struct snap *s);
@@ -12,6 +13,7 @@ static const struct {
 } parts[] = {
     {snap_mounts_check, snap_mounts_dump},
     {snap_ipc_check, snap_ipc_dump},
+    {snap_netdev_check, snap_netdev_dump},
 };
 
 int

@@ -81,7 +81,9 @@ snap_object(struct snap *s, const struct snap_fd *f, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	buf_addf(&kt->obj, "process %d fd %d: %s\n", f->pid_in, f->num, msg);
+	if (f != NULL)
+		buf_addf(&kt->obj, "process %d fd %d: ", f->pid_in, f->num);
+	buf_addf(&kt->obj, "%s\n", msg);
 	kt->nobj++;
 }
 

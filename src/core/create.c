@@ -21,6 +21,7 @@
 #include "core/destroy.h"
 #include "core/holder.h"
 #include "core/ids.h"
+#include "core/journal.h"
 #include "core/keeper.h"
 #include "core/netcfg.h"
 #include "core/plan.h"
@@ -594,8 +595,10 @@ core_start(const struct vps_spec *spec, struct vps_err *e)
 {
 	struct core_create_opt opt = CORE_CREATE_OPT;
 	struct core_inst *in;
-	int r = core_create(spec, &opt, &in, e);
+	int r = jrn_may_run(JRN_DIR, spec->id, e);
 
+	if (r == 0)
+		r = core_create(spec, &opt, &in, e);
 	if (r == 0)
 		core_inst_close(in);
 	return r;

@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/fdio.h"
 #include "core/destroy.h"
+#include "core/journal.h"
 #include "core/netcfg.h"
 #include "sys/path.h"
 #include "sys/proc.h"
@@ -185,6 +186,16 @@ forget(const struct core_inst *in)
 	core_net_fini(&n);
 }
 
+/* A migration of it is committed and in doubt: what is here may be all that
+ * there is of it. */
+static int
+may_destroy(const struct core_inst *in, struct vps_err *e)
+{
+	return core_get(in, "moving") != NULL ?
+	    jrn_may_run(JRN_DIR, in->id, e) :
+	    0;
+}
+
 int
 core_stop(
     struct core_inst *in, const struct core_stop_opt *opt, struct vps_err *e)
@@ -194,6 +205,9 @@ core_stop(
 	auto_close int init = -1;
 	int r;
 
+	r = may_destroy(in, e);
+	if (r < 0)
+		return r;
 	r = core_need(in,
 	    1U << CORE_ST_RUNNING | 1U << CORE_ST_SUSPENDED |
 		1U << CORE_ST_DYING | 1U << CORE_ST_DEAD,
@@ -243,6 +257,9 @@ core_abort(struct core_inst *in, struct vps_err *e)
 
 	if (st == CORE_ST_DEAD)
 		return 0;
+	r = may_destroy(in, e);
+	if (r < 0)
+		return r;
 	if (st == CORE_ST_SUSPENDED) {
 		core_set(in, "silent", "1");
 		r = core_save(in, e);

@@ -279,6 +279,7 @@ child(const struct mig_jail *jail, const struct mig_proglibs *libs, int sync)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	for (int s = 1; s < NSIG; s++)
 		(void)signal(s, SIG_DFL); /* fails for some, as it should */
+	(void)umask(022); /* the new root is for another user to walk */
 	r = raise_fds(j, &sync);
 	if (r < 0) {
 		(void)vps_err_set(&e, r, "descriptors");

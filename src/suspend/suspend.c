@@ -23,6 +23,7 @@
 #define LOG_SUBSYS "suspend"
 #include "base/log.h"
 #include "core/cgroup.h"
+#include "core/journal.h"
 #include "net/hold.h"
 #include "net/quiesce.h"
 #include "suspend/settle.h"
@@ -224,6 +225,8 @@ susp_resume(struct core_inst *in, struct vps_err *e)
 {
 	int rec, r = core_need(in, 1U << CORE_ST_SUSPENDED, "resume", e);
 
+	if (r == 0)
+		r = jrn_may_run(JRN_DIR, in->id, e);
 	if (r < 0)
 		return r;
 	/* the state first: if we die then, the record wakes it */

@@ -34,6 +34,7 @@ enum ctl_opt {
 	OPT_FEATURES = 1 << 7,
 	OPT_REMOTE = 1 << 8,
 	OPT_NO_CHECK = 1 << 9,
+	OPT_SSH = 1 << 10,
 };
 
 /* How a command is treated besides. */
@@ -49,7 +50,7 @@ enum ctl_flag {
 struct ctl {
 	const struct ctl_cmd *cmd;
 	unsigned opts;                         /* of enum ctl_opt */
-	const char *timeout, *escape, *remote; /* arguments of options */
+	const char *timeout, *escape, *remote, *ssh; /* arguments of options */
 	int argc;                              /* operands, */
 	char **argv; /* argv[0] is the first; NULL behind the last */
 };
@@ -97,6 +98,7 @@ int cmd_execin(const struct ctl *c, struct vps_err *e);
 int cmd_execwt(const struct ctl *c, struct vps_err *e);
 int cmd_help(const struct ctl *c, struct vps_err *e);
 int cmd_later(const struct ctl *c, struct vps_err *e);
+int cmd_migrate(const struct ctl *c, struct vps_err *e);
 int cmd_list(const struct ctl *c, struct vps_err *e);
 int cmd_restore(const struct ctl *c, struct vps_err *e);
 int cmd_resume(const struct ctl *c, struct vps_err *e);

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "conf/spec.h"
 #include "core/recover.h"
-#include "snapst/instance.h"
+#include "migrate/instance.h"
 #include "vpsctl/ctl.h"
 
 #define OPT_MAX 16
@@ -37,7 +37,7 @@ int
 ctl_open(const struct ctl *c, enum core_mode mode, struct core_inst **ret,
     struct vps_err *e)
 {
-	return core_open(c->argv[0], mode, snap_undo_kinds, ret, e);
+	return core_open(c->argv[0], mode, mig_undo_kinds, ret, e);
 }
 
 /* "vpsctl: " + what; lines after the first are indented. */
@@ -100,6 +100,8 @@ opt_take(struct ctl *c, enum ctl_opt bit, const char *arg)
 	c->opts |= bit;
 	if (bit == OPT_TIMEOUT)
 		c->timeout = arg;
+	else if (bit == OPT_SSH)
+		c->ssh = arg;
 	else if (bit == OPT_ESCAPE)
 		c->escape = arg;
 }

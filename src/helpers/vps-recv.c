@@ -16,8 +16,8 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "migrate/connect.h"
-#include "migrate/instance.h"
 #include "migrate/drive.h"
+#include "migrate/instance.h"
 
 static int
 signals(void)
@@ -37,8 +37,7 @@ static void
 peer_name(char *d, size_t n)
 {
 	const char *s = getenv("SSH_CONNECTION");
-	size_t k = s != NULL ?
-	    strspn(s, "0123456789abcdefABCDEF.:%") : 0;
+	size_t k = s != NULL ? strspn(s, "0123456789abcdefABCDEF.:%") : 0;
 
 	(void)snprintf(d, n, "%.*s", (int)k, s != NULL ? s : "");
 	if (d[0] == '\0')
@@ -51,8 +50,8 @@ main(int argc, char **argv)
 	struct vps_err e = {0};
 	struct mig_inst m;
 	char peer[64];
-	struct mig_opt o = {.engine = &mig_target_engine, .ctx = &m,
-	    .peer = peer};
+	struct mig_opt o = {
+	    .engine = &mig_target_engine, .ctx = &m, .peer = peer};
 	int r, in, out;
 
 	(void)argv;

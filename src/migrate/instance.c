@@ -45,8 +45,8 @@ undo_migrate(struct core_inst *in, const char *arg, struct vps_err *e)
 }
 
 static int
-undo_below(struct core_inst *in, const char *kind, const char *arg,
-    struct vps_err *e)
+undo_below(
+    struct core_inst *in, const char *kind, const char *arg, struct vps_err *e)
 {
 	for (const struct core_undo_kind *k = snap_undo_kinds; k->name; k++) {
 		if (strcmp(k->name, kind) == 0)
@@ -135,9 +135,9 @@ src_snapshot(void *ctx, int fd, struct vps_err *e)
 }
 
 static int
-net_do(struct core_inst *in, int (*claim)(const struct net_cfg *c,
-    struct vps_err *e), void (*other)(const struct net_cfg *c),
-    struct vps_err *e)
+net_do(struct core_inst *in,
+    int (*claim)(const struct net_cfg *c, struct vps_err *e),
+    void (*other)(const struct net_cfg *c), struct vps_err *e)
 {
 	auto_spec struct vps_spec s;
 	struct core_net n;
@@ -209,8 +209,8 @@ src_mark(void *ctx, const char *mark, struct vps_err *e)
 	r = core_save(m->in, e);
 	/* Two hosts must not answer for one address. */
 	if (r == 0)
-		r = mark != NULL ? net_do(m->in, NULL, net_unclaim, e) :
-				   net_do(m->in, net_claim, NULL, e);
+		r = mark != NULL ? net_do(m->in, NULL, net_unclaim, e)
+				 : net_do(m->in, net_claim, NULL, e);
 	return r;
 }
 

@@ -11,8 +11,8 @@ struct mig_inst {
 	struct core_inst *in; /* source: open and locked, or NULL when there is
 			       * none any more (--resolve); borrowed */
 	char id[MIG_ID_MAX + 1];
-	int undo;             /* source: number of the record, 0: none */
-	char *conf;           /* target: what the source sent; owned */
+	int undo;   /* source: number of the record, 0: none */
+	char *conf; /* target: what the source sent; owned */
 	bool have_spec;
 	struct vps_spec spec;
 };

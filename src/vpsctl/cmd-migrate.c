@@ -28,8 +28,8 @@ mode_of(const char *s, enum mig_mode *ret, struct vps_err *e)
 			return 0;
 		}
 	}
-	return vps_err_say(e, -VPS_EUSAGE,
-	    "norsync, onersync or tworsync, not \"%.32s\"", s);
+	return vps_err_say(
+	    e, -VPS_EUSAGE, "norsync, onersync or tworsync, not \"%.32s\"", s);
 }
 
 static int
@@ -70,7 +70,7 @@ progress(void *arg, const struct mig_progress *p)
 		s->bytes = bytes;
 	}
 	dt = (double)(now.tv_sec - s->since.tv_sec) +
-	    (double)(now.tv_nsec - s->since.tv_nsec) / 1e9;
+	     (double)(now.tv_nsec - s->since.tv_nsec) / 1e9;
 	fprintf(stderr, "\r%-16s %8.1f MiB", mig_state_name(p->state),
 	    (double)bytes / 1048576);
 	if (dt > 0.2)
@@ -123,8 +123,7 @@ resolve_host(const struct ctl *c, char *host, size_t n, struct vps_err *e)
 		return vps_err_say(e, r,
 		    "nothing to settle: no migration from this host is in "
 		    "doubt");
-	(void)snprintf(
-	    host, n, "%s", c->argc > 1 ? c->argv[1] : j.peer);
+	(void)snprintf(host, n, "%s", c->argc > 1 ? c->argv[1] : j.peer);
 	return 0;
 }
 
@@ -132,11 +131,14 @@ int
 cmd_migrate(const struct ctl *c, struct vps_err *e)
 {
 	bool resolve = (c->opts & OPT_RESOLVE) != 0;
-	struct show show = {.tty = isatty(STDERR_FILENO) == 1,
-	    .last = MIG_STATE_MAX_};
+	struct show show = {
+	    .tty = isatty(STDERR_FILENO) == 1, .last = MIG_STATE_MAX_};
 	char host[256], helper[PATH_MAX];
-	struct mig_opt o = {.engine = &mig_source_engine, .helper = helper,
-	    .peer = host, .mode = MIG_TWORSYNC, .progress = progress,
+	struct mig_opt o = {.engine = &mig_source_engine,
+	    .helper = helper,
+	    .peer = host,
+	    .mode = MIG_TWORSYNC,
+	    .progress = progress,
 	    .progress_arg = &show};
 	struct mig_peer peer = {-1, -1, -1};
 	struct mig_inst m;
@@ -167,9 +169,8 @@ cmd_migrate(const struct ctl *c, struct vps_err *e)
 	if (r == 0)
 		r = mig_connect(c->ssh, host, &peer, e);
 	if (r == 0)
-		r = resolve ?
-		    mig_source_resolve(&o, m.id, peer.in, peer.out, e) :
-		    mig_source_run(&o, m.id, peer.in, peer.out, e);
+		r = resolve ? mig_source_resolve(&o, m.id, peer.in, peer.out, e)
+			    : mig_source_run(&o, m.id, peer.in, peer.out, e);
 	mig_disconnect(&peer);
 	if (m.in != NULL && m.undo > 0)
 		core_undo_done(m.in, m.undo);

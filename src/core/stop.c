@@ -191,9 +191,8 @@ forget(const struct core_inst *in)
 static int
 may_destroy(const struct core_inst *in, struct vps_err *e)
 {
-	return core_get(in, "moving") != NULL ?
-	    jrn_may_run(JRN_DIR, in->id, e) :
-	    0;
+	return core_get(in, "moving") != NULL ? jrn_may_run(JRN_DIR, in->id, e)
+					      : 0;
 }
 
 int

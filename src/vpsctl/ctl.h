@@ -49,9 +49,9 @@ enum ctl_flag {
 
 struct ctl {
 	const struct ctl_cmd *cmd;
-	unsigned opts;                         /* of enum ctl_opt */
+	unsigned opts;                               /* of enum ctl_opt */
 	const char *timeout, *escape, *remote, *ssh; /* arguments of options */
-	int argc;                              /* operands, */
+	int argc;                                    /* operands, */
 	char **argv; /* argv[0] is the first; NULL behind the last */
 };
 

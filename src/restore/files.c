@@ -81,7 +81,13 @@ tracee_of(struct rst *r, pid_t pid)
 {
 	struct rst_proc *p = rst_proc(r, (uint32_t)pid);
 
-	return p == NULL || !p->made ? NULL : &p->th[0].t;
+	if (p != NULL)
+		return p->made ? &p->th[0].t : NULL;
+	/* a leader that is gone in the image still has its number */
+	for (struct rst_temp *t = r->temps; t != NULL; t = t->next)
+		if (t->pid == (uint32_t)pid)
+			return &t->t;
+	return NULL;
 }
 
 int

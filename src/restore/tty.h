@@ -3,14 +3,13 @@
  * Terminals beyond descriptors: controlling terminals and masters that are
  * held outside. Called by the stages of the builder:
  *
- * | when | what |
- * | --- | --- |
- * | head | rst_tty_give(): masters that exist already (the console's) |
- * | tree, before a session leader with proc.tty forks | rst_tty_make(), then a
- * table with rst_tty_ctty() in the leader | | tree, in a member that has no
- * terminal but its leader has | TIOCNOTTY: rst_tty_none() | | files, after link
- * | rst_tty_outside(): masters for the holder | | tree complete |
- * rst_tty_group() in the leader, for proc.tty_pgrp |
+ *   before the tree: rst_tty_give(), for masters that exist already (the
+ *     console's)
+ *   tree, before a session leader with proc.tty forks: rst_tty_make(), then a
+ *     table with rst_tty_ctty() in the leader
+ *   tree complete: rst_tty_group() in the leader, for proc.tty_pgrp;
+ *     rst_tty_none() in a member that has no terminal while its leader has
+ *   files, between link and finish: rst_tty_outside(), masters for the holder
  */
 #pragma once
 #include "restore/rst.h"

@@ -96,8 +96,8 @@ master_of(void *arg, int num)
 
 	for (size_t i = 0; i < m->n; i++)
 		if (m->num[i] == num)
-			return m->fd[i];
-	return -ENOENT;
+			return fcntl(m->fd[i], F_DUPFD_CLOEXEC, 3);
+	return -ESRCH;
 }
 
 static int

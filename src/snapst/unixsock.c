@@ -307,11 +307,14 @@ get_state(struct snap *s, const struct snap_fd *f, struct snap_ux *u,
 		return 0;
 	rec->peer = u->d.peer;
 	rec->waiting = u->waiting;
-	if (u->waiting && u->early > 0)
+	/* What was sent and not read yet counts at the sender. */
+	if (u->waiting && u->d.wqueue > 0)
 		return vps_err_say(e, -EAGAIN,
-		    "process %d fd %d has sent %u bytes to unix socket %s that "
-		    "hasn't accepted yet",
-		    f->pid_in, f->num, u->early, x->peername.sun_path);
+		    "process %d fd %d has sent data to unix socket %s%s, which "
+		    "hasn't accepted the connection yet; try again",
+		    f->pid_in, f->num,
+		    x->peername.sun_path[0] == '\0' ? "@" : "",
+		    x->peername.sun_path + (x->peername.sun_path[0] == '\0'));
 	if (u->waiting)
 		return get_caller(s, f, x, e);
 	if (rec->peer == 0)

@@ -12,8 +12,7 @@ struct snap_ux {
 	bool dumped;         /* a record of it has been written */
 	bool wanted;         /* a dumped socket is connected to it */
 	bool accepted;       /* a listener has its name */
-	bool waiting;        /* in a listener's queue */
-	uint32_t early;      /* bytes that it sent before being accepted */
+	bool waiting;        /* in a listener's queue; d.wqueue: it has sent */
 	bool lost;           /* listener: a waiting client has closed */
 	struct sys_unixsk d; /* icons: not owned, never freed */
 	struct snap_ux *next_wanted;

@@ -67,15 +67,7 @@ load(struct snap *s, uint64_t phase, const struct sys_unixsk *t, size_t n)
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct sys_unixsk d = t[i];
 
-		if (d.ino != 0) {
-			r = keep(s, phase, &d);
-		} else if (d.peer != 0) {
-			struct snap_ux *c = entry(s, phase, d.peer);
-
-			if (c == NULL)
-				return -ENOMEM;
-			c->early = d.rqueue;
-		}
+		r = keep(s, phase, &d);
 	}
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct snap_ux *u = entry(s, phase, t[i].ino);

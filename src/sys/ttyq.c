@@ -585,7 +585,7 @@ sys_ttyq_undo(int dirfd, const char *name, int (*of_holder)(void *arg, int num),
 		sys_ttyq_free(q);
 	}
 	/* A terminal whose processes are gone needs nothing back. */
-	if (r == 0 || r == -ESRCH)
+	if (r == 0 || r == -ESRCH || r == -ENOENT)
 		return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
 	return r;
 }

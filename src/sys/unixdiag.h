@@ -17,7 +17,8 @@ struct sys_unixsk {
 	uint32_t vfs_ino;
 	uint32_t shutdown; /* 1: reading, 2: writing */
 	uint32_t rqueue;   /* bytes to read; listening: waiting connections */
-	uint32_t wqueue;   /* listening: the backlog */
+	uint32_t wqueue;   /* memory of what it has sent and nobody has read;
+			    * listening: the backlog */
 	char name[108];    /* as in sun_path, abstract ones with their NUL */
 	size_t nname;
 	uint32_t *icons; /* owned: the waiting connections' clients, in order */

@@ -786,6 +786,43 @@ test_outside(void)
 	return kt_refused(outside_setup, "another network namespace");
 }
 
+static int
+early_setup(void *sh)
+{
+	(void)sh;
+	KT_ASSERT(sock_at(SOCK_STREAM, "@vps-unix-early", 10) == 10);
+	KT_ASSERT(listen(10, 3) == 0);
+	KT_ASSERT(at(socket(AF_UNIX, SOCK_STREAM, 0), 11) == 11);
+	return conn(11, "@vps-unix-early") == 0 && put(11, "x") ? 0 : -1;
+}
+
+/* Nobody can read it: refused, and it is still there. */
+static int
+early_verify(void *sh)
+{
+	int fd = accept(10, NULL, NULL);
+
+	(void)sh;
+	KT_ASSERT(fd >= 0 && got(fd, "x"));
+	return 0;
+}
+
+static int
+test_early(void)
+{
+	struct kt *kt = kt_new();
+	pid_t pid = kt_spawn(kt);
+	int r = kt_run(kt, pid, early_setup);
+
+	fprintf(stderr, "# an error follows, it is expected\n");
+	if (r == 0)
+		r = kt_dump(kt) < 0 ? 0 : -1;
+	if (r == 0)
+		r = kt_run(kt, pid, early_verify);
+	kt_free(kt);
+	return r;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -798,6 +835,7 @@ main(int argc, char **argv)
 	    {"opt", test_opt},
 	    {"two", test_two},
 	    {"untouched", test_untouched},
+	    {"early", test_early},
 	    {"outside", test_outside},
 	};
 

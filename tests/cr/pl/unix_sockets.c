@@ -92,7 +92,6 @@ main(int argc, char **argv)
 	pl_ok(listen(lsn, 5));
 	cli = pl_ok(socket(AF_UNIX, SOCK_STREAM, 0));
 	pl_ok(connect(cli, (struct sockaddr *)&a, alen));
-	pl_eq(write(cli, "waiting", 7), 7);
 	d1 = pl_ok(socket(AF_UNIX, SOCK_DGRAM, 0));
 	len = name(&b, "pl-abstract", true);
 	pl_ok(bind(d1, (struct sockaddr *)&b, len));
@@ -125,6 +124,7 @@ main(int argc, char **argv)
 	len = sizeof(uc);
 	pl_ok(getsockopt(cli, SOL_SOCKET, SO_PEERCRED, &uc, &len));
 	pl_eq(uc.pid, getpid());
+	pl_eq(write(cli, "waiting", 7), 7);
 	acc = pl_ok(accept(lsn, NULL, NULL));
 	n = read(acc, got, 20);
 	pl_eq(n, 7);

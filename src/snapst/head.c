@@ -6,18 +6,14 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "base/fdio.h"
-#include "core/cgroup.h"
 #include "sys/ns.h"
-#include "sys/proc.h"
 
 #define BOOKS "/proc/%d/timens_offsets"
 
@@ -75,74 +71,22 @@ clocks(pid_t init, struct vd_instance *v)
 	return 0;
 }
 
-struct inside {
-	struct utsname u;
-	uint32_t last_pid;
-};
-
-/* What only someone in its uts and pid namespaces can ask: a child goes in. */
+/* The names in its uts namespace: we go in for the one question. */
 static int
-look_inside(pid_t init, struct inside *ret)
+uts_names(pid_t init, struct utsname *ret)
 {
-	int p[2], status;
-	pid_t pid;
+	auto_close int there = sys_ns_open(init, "uts");
+	auto_close int here = sys_ns_open(getpid(), "uts");
+	int r;
 
-	if (pipe2(p, O_CLOEXEC) < 0)
+	if (there < 0 || here < 0)
+		return there < 0 ? there : here;
+	if (setns(there, CLONE_NEWUTS) < 0)
 		return -errno;
-	pid = fork();
-	if (pid == 0) {
-		auto_close int uts = sys_ns_open(init, "uts");
-		struct inside in = {0};
-
-		if (uts < 0 || setns(uts, 0) < 0 || uname(&in.u) < 0)
-			_exit(1);
-		_exit(fd_write_all(p[1], &in, sizeof(in)) < 0);
-	}
-	(void)close(p[1]);
-	status = pid < 0 ? -errno : fd_read_all(p[0], ret, sizeof(*ret));
-	(void)close(p[0]);
-	if (pid > 0)
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	return status;
-}
-
-/* A number that no task inside has: for the one that will build it again. */
-static uint32_t
-free_pid(const struct core_inst *in, uint32_t *ret_last)
-{
-	auto_close int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_free pid_t *pids = NULL;
-	struct core_cg cg;
-	int n = core_cg_of(&cg, in, NULL);
-	uint32_t top = 300;
-
-	if (n == 0)
-		n = core_cg_pids(&cg, CORE_CG_PAYLOAD, &pids);
-	for (int i = 0; i < n; i++) {
-		auto_free int *tids = NULL;
-		char path[32];
-		int k;
-
-		(void)snprintf(path, sizeof(path), "%d/task", pids[i]);
-		k = sys_numdir(proc, path, &tids);
-		for (int j = 0; j < k; j++) {
-			struct sys_pstatus st;
-
-			if (sys_pstatus_read(proc, pids[i], tids[j], &st) < 0)
-				continue;
-			if ((uint32_t)st.pid_in > top)
-				top = (uint32_t)st.pid_in;
-			if ((uint32_t)st.pgid_in > top)
-				top = (uint32_t)st.pgid_in;
-			if ((uint32_t)st.sid_in > top)
-				top = (uint32_t)st.sid_in;
-			sys_pstatus_fini(&st);
-		}
-	}
-	*ret_last = top;
-	/* zombies aren't listed in a cgroup; leave them room */
-	return top + 1000;
+	r = uname(ret) < 0 ? -errno : 0;
+	if (setns(here, CLONE_NEWUTS) < 0)
+		return -errno;
+	return r;
 }
 
 static int
@@ -152,15 +96,13 @@ fill_instance(
 	struct vd_instance *v = &h->instance;
 	pid_t init = core_get_proc(in, "init").pid;
 	auto_buf struct buf conf = {0};
-	struct inside inside;
+	struct utsname u;
 	int r = file_read(in->dir, "conf", &conf, 1 << 20);
 
 	if (r < 0)
 		return vps_err_set(
 		    e, r, "read the configuration of %s", in->id);
-	r = look_inside(init, &inside);
-	if (r == 0)
-		r = clocks(init, v);
+	r = uts_names(init, &u);
 	if (r < 0)
 		return vps_err_set(e, r, "look into %s", in->id);
 	v->name = v->id = arena_str(&h->arena, in->id);
@@ -168,9 +110,8 @@ fill_instance(
 	v->init = 1;
 	v->restores = (uint32_t)core_get_u64(in, "restores");
 	v->boot_ns = (int64_t)core_get_u64(in, "started") * 1000000000;
-	v->free_pid = free_pid(in, &v->last_pid);
-	v->nodename = arena_str(&h->arena, inside.u.nodename);
-	v->domainname = arena_str(&h->arena, inside.u.domainname);
+	v->nodename = arena_str(&h->arena, u.nodename);
+	v->domainname = arena_str(&h->arena, u.domainname);
 	if (v->id == NULL || v->conf == NULL || v->nodename == NULL ||
 	    v->domainname == NULL)
 		return vps_err_set(e, -ENOMEM, "describe %s", in->id);
@@ -193,6 +134,12 @@ fill_system(struct snap_head *h)
 	    .page_size = h->host.page_size,
 	    .hwcap = h->host.hwcap,
 	    .n_hwcap = 2};
+}
+
+int
+snap_head_clocks(const struct core_inst *in, struct snap_head *h)
+{
+	return clocks(core_get_proc(in, "init").pid, &h->instance);
 }
 
 int

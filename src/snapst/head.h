@@ -17,4 +17,6 @@ struct snap_head {
 
 int
 snap_head(const struct core_inst *in, struct snap_head *ret, struct vps_err *e);
+/* The clocks inside, now: to be called when it is frozen. */
+int snap_head_clocks(const struct core_inst *in, struct snap_head *h);
 void snap_head_fini(struct snap_head *h);

@@ -57,35 +57,64 @@ snap_check_instance(
 	return r;
 }
 
-static int
-write_image(struct core_inst *in, int fd, struct vps_err *e)
-{
+/* What can be got ready while the instance still runs. */
+struct job {
+	struct core_inst *in; /* borrowed */
 	struct snap_target t;
-	struct snap_head h = {0};
-	struct snap_masters m = {.keeper = -1};
-	struct vd_writer *w = NULL;
-	int r = target_of(in, &t, e);
+	struct snap_head h;
+	struct snap_masters m;
+	struct vd_writer *w;
+};
 
+static void
+job_fini(struct job *j)
+{
+	vd_writer_free(j->w);
+	snap_head_fini(&j->h);
+	snap_masters_fini(&j->m);
+	target_fini(&j->t);
+}
+
+static int
+job_init(struct job *j, struct core_inst *in, int fd, struct vps_err *e)
+{
+	int r;
+
+	*j = (struct job){.in = in, .m = {.keeper = -1}};
+	r = target_of(in, &j->t, e);
 	if (r == 0)
-		r = snap_masters_get(in, &m, e);
-	t.masters = m.fd;
-	t.master_nums = m.num;
-	t.n_masters = m.n;
+		r = snap_masters_get(in, &j->m, e);
+	j->t.masters = j->m.fd;
+	j->t.master_nums = j->m.num;
+	j->t.n_masters = j->m.n;
 	if (r == 0)
-		r = snap_head(in, &h, e);
+		r = snap_head(in, &j->h, e);
+	j->t.system = &j->h.system;
+	j->t.instance = &j->h.instance;
 	if (r == 0) {
-		t.system = &h.system;
-		t.instance = &h.instance;
-		r = vd_writer_new(fd, &w);
+		r = vd_writer_new(fd, &j->w);
 		if (r < 0)
 			vps_err_set(e, r, "write the image");
 	}
-	if (r == 0)
-		r = snap_write(&t, w, e);
-	vd_writer_free(w);
-	snap_head_fini(&h);
-	snap_masters_fini(&m);
-	target_fini(&t);
+	if (r < 0)
+		job_fini(j);
+	return r;
+}
+
+/* The instance is frozen. */
+static int
+job_write(struct job *j, struct vps_err *e)
+{
+	int r, rec = core_undo_add(j->in, "snapshot", "", e);
+
+	if (rec < 0)
+		return rec;
+	r = snap_head_clocks(j->in, &j->h);
+	if (r < 0)
+		vps_err_set(e, r, "read the clocks of %s", j->in->id);
+	else
+		r = snap_write(&j->t, j->w, e);
+	core_undo_done(j->in, rec);
 	return r;
 }
 
@@ -140,53 +169,59 @@ const struct core_undo_kind snap_undo_kinds[] = {
     {NULL, NULL},
 };
 
-static int
-write_recorded(struct core_inst *in, int fd, struct vps_err *e)
-{
-	int r, rec = core_undo_add(in, "snapshot", "", e);
-
-	if (rec < 0)
-		return rec;
-	r = write_image(in, fd, e);
-	core_undo_done(in, rec);
-	return r;
-}
-
 int
 snap_instance(struct core_inst *in, int fd, struct vps_err *e)
 {
 	struct vps_err e2;
+	struct job j;
 	int r2, r = core_need(in, 1U << CORE_ST_SUSPENDED, "snapshot", e);
 
 	if (r == 0)
-		r = core_set_state(in, CORE_ST_SNAPSHOTTING, e);
+		r = job_init(&j, in, fd, e);
 	if (r < 0)
 		return r;
-	r = write_recorded(in, fd, e);
-	r2 = core_set_state(in, CORE_ST_SUSPENDED, r == 0 ? e : &e2);
+	r = core_set_state(in, CORE_ST_SNAPSHOTTING, e);
+	if (r == 0) {
+		r = job_write(&j, e);
+		r2 = core_set_state(in, CORE_ST_SUSPENDED, r == 0 ? e : &e2);
+		if (r == 0)
+			r = r2;
+	}
+	job_fini(&j);
+	return r;
+}
+
+static int
+live(struct job *j, uint64_t *ret_frozen, struct vps_err *e)
+{
+	struct vps_err e2;
+	uint64_t since;
+	int r2, r = susp_rest(j->in, &since, e);
+
+	if (r < 0)
+		return r;
+	r = job_write(j, e);
+	r2 = susp_wake(j->in, r == 0 ? e : &e2);
+	if (ret_frozen != NULL)
+		*ret_frozen = susp_now_ns() - since;
 	return r < 0 ? r : r2;
 }
 
 int
 snap_live(struct core_inst *in, int fd, uint64_t *ret_frozen, struct vps_err *e)
 {
-	struct vps_err e2;
-	uint64_t since;
-	int rec, r2, r = core_need(in, 1U << CORE_ST_RUNNING, "snapshot", e);
+	struct job j;
+	int rec, r = core_need(in, 1U << CORE_ST_RUNNING, "snapshot", e);
 
 	if (r < 0)
 		return r;
 	rec = susp_rest_begin(in, e);
 	if (rec < 0)
 		return rec;
-	r = susp_rest(in, &since, e);
+	r = job_init(&j, in, fd, e);
 	if (r == 0) {
-		r = write_recorded(in, fd, e);
-		r2 = susp_wake(in, r == 0 ? e : &e2);
-		if (ret_frozen != NULL)
-			*ret_frozen = susp_now_ns() - since;
-		if (r == 0)
-			r = r2;
+		r = live(&j, ret_frozen, e);
+		job_fini(&j);
 	}
 	core_undo_done(in, rec);
 	return r;

@@ -361,13 +361,36 @@ put_memory_and_threads(struct snap *s, struct vps_err *e)
 	return r;
 }
 
+/* With a number that no task, group or session has: for the builder. */
+static int
+put_instance(struct snap *s)
+{
+	struct vd_instance v = *s->t->instance;
+	pid_t top = 299;
+
+	for (size_t i = 0; i < s->nprocs; i++) {
+		const struct snap_proc *p = &s->procs[i];
+
+		for (size_t k = 0; k < p->nth; k++) {
+			const struct sys_pstatus *st = &p->th[k].st;
+
+			top = st->pid_in > top ? st->pid_in : top;
+			top = st->pgid_in > top ? st->pgid_in : top;
+			top = st->sid_in > top ? st->sid_in : top;
+		}
+	}
+	v.last_pid = (uint32_t)top;
+	v.free_pid = (uint32_t)top + 1;
+	return vd_put(s->w, &vd_type_instance, &v);
+}
+
 static int
 write_all(struct snap *s, struct vps_err *e)
 {
 	int r = vd_put(s->w, &vd_type_system, s->t->system);
 
 	if (r == 0)
-		r = vd_put(s->w, &vd_type_instance, s->t->instance);
+		r = put_instance(s);
 	if (r < 0)
 		return vps_err_set(e, r, "write the image");
 	r = snap_world_put(s, e);

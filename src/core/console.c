@@ -32,7 +32,8 @@ typed(struct con *c, const char *b, size_t n, struct keep_data *d)
 			if (b[i] != c->escape)
 				d->u.b[d->n++] = c->escape;
 			c->state = 0;
-		} else if (c->state == 1 && b[i] == c->escape) {
+		} else if (c->state == 1 && c->escape != 0 &&
+			   b[i] == c->escape) {
 			c->state = 2;
 			continue;
 		}

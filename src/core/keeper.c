@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/auto.h"
+#include "base/fdio.h"
 #include "base/helper.h"
 #include "base/str.h"
 #include "core/cgroup.h"
@@ -113,6 +114,19 @@ is_there(const struct core_inst *in)
 	auto_close int fd = openat(in->dir, "keeper", O_RDONLY | O_CLOEXEC);
 
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+}
+
+pid_t
+core_keeper_pid(const struct core_inst *in)
+{
+	uint32_t pid;
+	char s[16];
+
+	if (!is_there(in) ||
+	    file_read_str(in->dir, "keeper", s, sizeof(s)) < 0 ||
+	    str_u32(s, 10, &pid) < 0)
+		return 0;
+	return (pid_t)pid;
 }
 
 int

@@ -13,6 +13,8 @@ core_keeper_spawn(const struct core_inst *in, int holder, struct vps_err *e);
 /* Starts one unless there is one. Without a holder it is the caller's child,
  * and makes a new holder. */
 int core_keeper_ensure(const struct core_inst *in, struct vps_err *e);
+/* Its pid, to show; 0: there is none. */
+pid_t core_keeper_pid(const struct core_inst *in);
 /* A connection to the keeper, which is started if need be. */
 int core_keeper_open(const struct core_inst *in, struct vps_err *e);
 /* Sends a request on a connection; with an answer where the request has one. */

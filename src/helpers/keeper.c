@@ -506,6 +506,9 @@ lock_keeper(struct keeper *k)
 			return -errno;
 		(void)nanosleep(&ts, NULL);
 	}
+	/* For people: see core_keeper_pid(). */
+	(void)!ftruncate(k->lock, 0);
+	(void)dprintf(k->lock, "%d\n", getpid());
 	return 0;
 }
 

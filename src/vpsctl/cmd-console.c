@@ -8,13 +8,13 @@
 
 #define ESCAPE '~'
 
-/* '\0': none. */
+/* '\0': none; untouched: nothing was said. */
 static int
 read_escape(const char *s, char *ret, struct vps_err *e)
 {
 	if (s == NULL)
-		*ret = ESCAPE;
-	else if (strcmp(s, "none") == 0)
+		return 0;
+	if (strcmp(s, "none") == 0)
 		*ret = '\0';
 	else if (strlen(s) == 1)
 		*ret = *s;
@@ -30,7 +30,7 @@ int
 cmd_console(const struct ctl *c, struct vps_err *e)
 {
 	struct core_inst *in;
-	char escape;
+	char escape = ESCAPE;
 	int r = read_escape(c->escape, &escape, e);
 
 	if (r < 0)

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/table.h"
 #include "conf/conf.h"
+#include "core/keeper.h"
 #include "vpsctl/ctl.h"
 #include "vpsctl/info.h"
 
@@ -89,7 +90,7 @@ show_head(const struct ctl_info *i, const struct vps_spec *spec,
 	    spec->run.init.text ? spec->run.init.text : "none of its own",
 	    core_get_proc(in, "init").pid);
 	buf_addf(b, "  helpers   holder %d, keeper %d\n",
-	    core_get_proc(in, "holder").pid, core_get_proc(in, "keeper").pid);
+	    core_get_proc(in, "holder").pid, core_keeper_pid(in));
 	if (started != 0 && localtime_r(&started, &tm) != NULL)
 		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
 	buf_addf(b, "  started   %s, %s ago\n", when, fmt_age(i->age, s));
@@ -192,7 +193,7 @@ show_json(const struct ctl_info *i, const struct vps_spec *spec,
 	json_str(&j, "init", spec->run.init.text);
 	json_i64(&j, "init_pid", core_get_proc(in, "init").pid);
 	json_i64(&j, "holder_pid", core_get_proc(in, "holder").pid);
-	json_i64(&j, "keeper_pid", core_get_proc(in, "keeper").pid);
+	json_i64(&j, "keeper_pid", core_keeper_pid(in));
 	json_u64(&j, "started", core_get_u64(in, "started"));
 	json_u64(&j, "age", i->age);
 	json_u64(&j, "restores", core_get_u64(in, "restores"));

@@ -45,7 +45,7 @@ const struct ctl_cmd ctl_cmds[] = {
 	{"shell", "ID", "run a shell inside", 1, 1,
 	    0, CMD_ID | CMD_EXEC, "running", cmd_shell},
 	{"console", "ID", "attach to its console", 1, 1,
-	    OPT_ESCAPE, CMD_ID, "running, suspended or dead", cmd_later},
+	    OPT_ESCAPE, CMD_ID, "running, suspended or dead", cmd_console},
 	{"execin", "ID CMD [ARG]...", "start a command inside", 2, ANY,
 	    0, CMD_ID | CMD_EXEC, "running", cmd_execin},
 	{"execwt", "ID CMD [ARG]...",

@@ -41,7 +41,7 @@ teardown() {
 }
 
 begin() {
-	counter a "$@"
+	counter a
 	rm -f "$BATS_FILE_TMPDIR/a/root/tmp/count"
 	"$VPSCTL" start a
 	until_true 5 test -s "$BATS_FILE_TMPDIR/a/root/tmp/count"

@@ -187,7 +187,7 @@ assert "FSROOT" in d["configuration"]'
 	conf a "$INIT"
 	"$VPSCTL" start a
 	until_true 5 grep -qs "init is up" /run/vps/a/console.log
-	run -0 timeout 5 "$VPSCTL" console a </dev/null
+	run -0 bash -c 'sleep 0.5 | timeout 5 "$1" console a' _ "$VPSCTL"
 	[[ $output == *"init is up"* ]]
 }
 

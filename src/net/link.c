@@ -345,6 +345,29 @@ bring_up_host(const struct net_cfg *c, int nl, struct vps_err *e)
 	return 0;
 }
 
+static int
+ignore_cb(void *arg, const struct nlmsghdr *h)
+{
+	(void)arg;
+	(void)h;
+	return 0;
+}
+
+/* The end inside came up first, without a carrier: until the kernel's worker
+ * has seen that there is one now, it drops what it is to send. Since Linux 6.9
+ * asking for a link waits for that. */
+static void
+settle(const struct net_cfg *c, int inl)
+{
+	for (unsigned i = 0; i < c->nifs; i++) {
+		struct ifinfomsg h = {
+		    .ifi_index = (int)(NET_IFINDEX + c->ifs[i].n)};
+
+		(void)nl_query(
+		    inl, RTM_GETLINK, 0, &h, sizeof(h), ignore_cb, NULL);
+	}
+}
+
 int
 net_setup(const struct net_cfg *c, int netns, struct vps_err *e)
 {
@@ -364,7 +387,9 @@ net_setup(const struct net_cfg *c, int netns, struct vps_err *e)
 	if (r < 0)
 		return r;
 	r = bring_up_host(c, nl, e);
-	if (r < 0)
+	if (r >= 0)
+		settle(c, inl);
+	else
 		net_shed_links(c, nl, true);
 	return r;
 }

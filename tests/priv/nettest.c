@@ -19,6 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NO_DAD                                                 \
+	"cd /proc/sys/net/ipv6/conf; echo 0 >all/accept_dad; " \
+	"echo 0 >default/accept_dad"
+
 static int host_ns = -1;
 
 static int
@@ -90,6 +94,9 @@ nt_client(int host, const char *out, unsigned n)
 {
 	int ns = nt_ns_new();
 
+	/* Else nobody could ask for a neighbour in the first second. */
+	nt_sh(host, NO_DAD);
+	nt_sh(ns, NO_DAD);
 	nt_sh(host,
 	    "ip link add %s type veth peer name c0 netns /proc/%d/fd/%d", out,
 	    getpid(), ns);

@@ -50,6 +50,8 @@ test_queue(int client, int inst, int diag, const char *addr, const char *shown)
 
 	NT_OK(net_quiet(diag, &e), &e);
 	c = nt_connect(client, addr, 80, 1000);
+	if (c < 0)
+		fprintf(stderr, "connect to %s: %s\n", addr, strerror(-c));
 	NT_CHECK(c >= 0);
 	expect(diag, "not yet accepted", shown);
 	t0 = nt_now();

@@ -380,6 +380,8 @@ fini(struct mig_drive *d)
 	}
 	if (d->lock >= 0)
 		(void)close(d->lock);
+	if (d->list >= 0)
+		(void)close(d->list);
 	free(d->hello);
 	free(d->tmp);
 }
@@ -395,6 +397,7 @@ init(struct mig_drive *d, const struct mig_opt *o, int in, int out,
 	    .lock = -1,
 	    .work = MIG_WORK_INIT,
 	    .work_fd = -1,
+	    .list = -1,
 	    .pass = MIG_PASS_INIT,
 	};
 	if (d->o.timeout_ms == 0)

@@ -33,6 +33,7 @@ struct mig_drive {
 
 	struct mig_pass pass;
 	enum mig_pass_kind plan[MIG_PLAN_MAX];
+	int list;           /* source: paths of a list pass, owned, -1: none */
 	unsigned nplan, at; /* source: passes to do, the one under way */
 	bool syncing;       /* syncfs before or after a pass */
 	bool passed, exited, ended; /* source: PASSED came, rsync and channel

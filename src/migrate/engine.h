@@ -2,8 +2,9 @@
  *
  * What a migration does to the instance, as functions: those of core, suspend,
  * snapst and restore in the programs, a toy in tests. All but fs(),
- * arrive() and describe() are called in a process of their own, which may be
- * killed at any moment; resume() and forget() then put right whatever it left.
+ * mapped(), arrive() and describe() are called in a process of their own, which
+ * may be killed at any moment; resume() and forget() then put right whatever it
+ * left.
  */
 #pragma once
 #include "base/err.h"
@@ -15,6 +16,9 @@ struct mig_engine {
 	 * travel. */
 	int (*describe)(void *ctx, struct mig_msg *hello, struct vps_err *e);
 	int (*suspend)(void *ctx, struct vps_err *e);
+	/* Suspended: the paths, relative to the root, of all files that are
+	 * mapped shared, each with a NUL behind it, to `fd`. NULL: none. */
+	int (*mapped)(void *ctx, int fd, struct vps_err *e);
 	int (*snapshot)(void *ctx, int fd, struct vps_err *e);
 	/* The suspended instance goes, without a sign to any peer. */
 	int (*destroy)(void *ctx, struct vps_err *e);

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include "base/fdio.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "core/cgroup.h"
 #include "core/destroy.h"
 #include "core/journal.h"
 #include "core/netcfg.h"
@@ -88,6 +91,12 @@ mig_inst_fini(struct mig_inst *m)
 	free(m->conf);
 }
 
+static const char *
+path_of(const struct vps_spec *s)
+{
+	return s->root.priv != NULL ? s->root.priv : s->root.path;
+}
+
 /* source */
 
 static int
@@ -123,6 +132,81 @@ src_suspend(void *ctx, struct vps_err *e)
 	struct mig_inst *m = ctx;
 
 	return susp_suspend(m->in, e);
+}
+
+/* A line of /proc/PID/maps that maps a file shared: its inode and its path
+ * below the root that the instance sees. */
+static const char *
+shared_file(char *line, ino_t *ino)
+{
+	unsigned long long i;
+	char perm[8];
+	int at = 0;
+
+	if (sscanf(line, "%*s %7s %*s %*s %llu %n", perm, &i, &at) < 2 ||
+	    at == 0 || perm[3] != 's' || i == 0 || line[at] != '/')
+		return NULL;
+	*ino = (ino_t)i;
+	line[at + (int)strcspn(line + at, "\n")] = '\0';
+	return line + at + 1;
+}
+
+static int
+mapped_of(pid_t pid, int root, int out)
+{
+	char name[64], *line = NULL;
+	auto_fclose FILE *f = NULL;
+	size_t cap = 0;
+	int r = 0;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/maps", pid);
+	f = fopen(name, "re");
+	if (f == NULL)
+		return errno == ENOENT ? 0 : -errno;
+	while (r == 0 && getline(&line, &cap, f) > 0) {
+		struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
+		    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+		auto_close int fd = -1;
+		struct stat st;
+		const char *path;
+		ino_t ino;
+
+		path = shared_file(line, &ino);
+		if (path == NULL)
+			continue;
+		/* Of another filesystem, or without this name any more: not
+		 * the business of the passes. */
+		fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+		if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != ino ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		r = fd_write_all(out, path, strlen(path) + 1);
+	}
+	free(line);
+	return r;
+}
+
+static int
+src_mapped(void *ctx, int out, struct vps_err *e)
+{
+	struct mig_inst *m = ctx;
+	auto_close int root = -1;
+	auto_free pid_t *pids = NULL;
+	struct core_cg cg;
+	int n, r = core_cg_of(&cg, m->in, e);
+
+	if (r < 0)
+		return r;
+	root = open(
+	    path_of(&m->spec), O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (root < 0)
+		return vps_err_set(e, -errno, "%s", path_of(&m->spec));
+	n = core_cg_pids(&cg, CORE_CG_PAYLOAD, &pids);
+	if (n < 0)
+		return vps_err_set(e, n, "processes of %s", m->id);
+	for (int i = 0; i < n && r == 0; i++)
+		r = mapped_of(pids[i], root, out);
+	return r < 0 ? vps_err_set(e, r, "find mapped files") : 0;
 }
 
 static int
@@ -230,12 +314,6 @@ src_resume(void *ctx, struct vps_err *e)
 	return r < 0 ? r : 0;
 }
 
-static const char *
-path_of(const struct vps_spec *s)
-{
-	return s->root.priv != NULL ? s->root.priv : s->root.path;
-}
-
 static int
 src_fs(void *ctx, struct mig_fs *fs, struct vps_err *e)
 {
@@ -247,6 +325,7 @@ src_fs(void *ctx, struct mig_fs *fs, struct vps_err *e)
 const struct mig_engine mig_source_engine = {
     .describe = src_describe,
     .suspend = src_suspend,
+    .mapped = src_mapped,
     .snapshot = src_snapshot,
     .destroy = src_destroy,
     .mark = src_mark,

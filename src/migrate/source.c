@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -88,13 +89,36 @@ pass_start(struct mig_drive *d)
 	d->pass = (struct mig_pass)MIG_PASS_INIT;
 	r = d->o.engine->fs(d->o.ctx, &fs, &e);
 	if (r == 0)
-		r = mig_pass_client(
-		    &d->pass, d->plan[d->at], &fs, -1, d->o.helper, &e);
+		r = mig_pass_client(&d->pass, d->plan[d->at], &fs,
+		    d->plan[d->at] == MIG_PASS_LIST ? d->list : -1, d->o.helper,
+		    &e);
 	if (r < 0) {
 		if (d->err.code == 0)
 			d->err = e;
 		mig_drive_done(d, r);
 	}
+}
+
+/* A store through a shared mapping whose page was dirty already leaves no
+ * trace in the file's times: such files are compared by content. */
+static int
+list_mapped(struct mig_drive *d, struct vps_err *e)
+{
+	off_t n;
+	int r;
+
+	if (d->o.engine->mapped == NULL || d->list >= 0)
+		return 0;
+	d->list = memfd_create("paths", MFD_CLOEXEC);
+	if (d->list < 0)
+		return vps_err_set(e, -errno, "list of mapped files");
+	r = d->o.engine->mapped(d->o.ctx, d->list, e);
+	if (r < 0)
+		return r;
+	n = lseek(d->list, 0, SEEK_CUR);
+	if (n > 0)
+		d->plan[d->nplan++] = MIG_PASS_LIST;
+	return n < 0 || lseek(d->list, 0, SEEK_SET) < 0 ? -errno : 0;
 }
 
 static void
@@ -108,6 +132,19 @@ passes(struct mig_drive *d, bool second)
 		d->plan[d->nplan++] = MIG_PASS_FULL;
 	if (d->nplan == 0) {
 		mig_drive_done(d, 0);
+		return;
+	}
+	if (second) {
+		struct vps_err e = {0};
+		int r = list_mapped(d, &e);
+
+		if (r < 0) {
+			if (d->err.code == 0)
+				d->err = e;
+			mig_drive_done(d, r);
+		} else {
+			pass_start(d);
+		}
 		return;
 	}
 	/* Write-protects pages of shared mappings: the next store changes the

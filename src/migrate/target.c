@@ -86,6 +86,10 @@ do_resume(void *arg, struct vps_err *e)
 	r = d->o.engine->resume(d->o.ctx, e);
 	if (r < 0)
 		return r;
+	/* What its programs had synced must be as durable here before the
+	 * source lets go; not before it runs, which would be part of the
+	 * pause. */
+	(void)mig_drive_syncfs(d, NULL);
 	/* It runs: what can't be noted now doesn't change that. "owned" says
 	 * as much to who asks. */
 	(void)mig_drive_jrn(d, JRN_RUNNING, NULL);
@@ -258,10 +262,7 @@ pass_over(struct mig_drive *d)
 	if (!d->exited || !d->ended)
 		return;
 	mig_link_detach(d->link, MIG_CH_RSYNC);
-	/* What the instance's programs had synced must be as durable here
-	 * before it counts as moved. */
-	d->syncing = true;
-	mig_drive_work(d, mig_drive_syncfs);
+	mig_drive_done(d, 0);
 }
 
 void
@@ -298,11 +299,6 @@ mig_target_chan(struct mig_drive *d, const struct mig_link_ev *ev)
 void
 mig_target_worked(struct mig_drive *d, enum mig_action a, int r)
 {
-	if (d->syncing) {
-		d->syncing = false;
-		mig_drive_done(d, r);
-		return;
-	}
 	/* A complete image isn't the source's word that it is complete. */
 	if (a == MIG_DO_RESTORE && r == 0) {
 		d->work_ok = true;

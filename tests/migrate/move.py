@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Moves a small instance between two hosts: a program that counts into a file.
+"""Moves a small instance between two hosts: a program that counts into a file,
+and another that does through a shared mapping and checks what it stored.
 
 usage: move.py [-v]
 """
@@ -14,13 +15,15 @@ import hosts                                            # noqa: E402
 
 ID = "mover"
 ROOT = "/srv/vps/" + ID
+MAPPER = os.path.join(hosts.BUILD, "tests/migrate/mapper")
 VERBOSE = "-v" in sys.argv
 CONF = f"""NAME = '{ID}'
 FSROOT = '{ROOT}'
 NETIF_0_ADDRESS = '10.77.0.50'
 INIT = '/bin/busybox sh /counter'
 """
-COUNTER = """exec </dev/null >/dev/null 2>&1
+COUNTER = """/mapper >/dev/null 2>&1 </dev/null &
+exec </dev/null >/dev/null 2>&1
 i=0
 while :; do i=$((i+1)); echo $i >/count; /bin/busybox usleep 20000; done
 """
@@ -48,6 +51,7 @@ def prepare(host):
             '"$1/etc"; chmod 755 "$1"; chmod 1777 "$1/tmp"; '
             'cp /bin/busybox "$1/bin/"; cat >"$1/counter"', ROOT,
             input=COUNTER)
+    host.sh('cp "$1" "$2/mapper"', MAPPER, ROOT)
     host.sh('mkdir -p /etc/vps; cat >"/etc/vps/vps_$1.conf"', ID, input=CONF)
 
 
@@ -75,6 +79,10 @@ def move(a, b):
     if here(a) or not here(b):
         raise Failed("it isn't where it should be")
     m = counts(b)
+    if b.sh(f"cat {ROOT}/mapped.bad 2>/dev/null || true"):
+        raise Failed("a shared mapping has lost what was stored")
+    if not b.sh(f"cat {ROOT}/mapped").strip("\0"):
+        raise Failed("the mapping's file is empty")
     if m <= n:
         raise Failed(f"counted {n} before, {m} after")
 

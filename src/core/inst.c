@@ -120,7 +120,7 @@ sleep_ms(long ms)
 static int
 take_lock(struct core_inst *in, struct vps_err *e)
 {
-	int op = (in->mode == CORE_EXCL ? LOCK_EX : LOCK_SH) | LOCK_NB;
+	int op = (in->mode == CORE_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB;
 	char who[32] = "another command";
 	struct stat st;
 	int waited;
@@ -133,7 +133,7 @@ take_lock(struct core_inst *in, struct vps_err *e)
 	for (waited = 0; flock(in->lock, op) < 0; waited += 5) {
 		if (errno != EWOULDBLOCK)
 			return vps_err_set(e, -errno, "lock %s", in->id);
-		if (waited >= LOCK_WAIT_MS) {
+		if (waited >= LOCK_WAIT_MS || in->mode == CORE_TRY) {
 			(void)file_read_str(in->dir, "lock", who, sizeof(who));
 			return vps_err_say(e, -EBUSY,
 			    "%s is busy: a command works on it (%s)", in->id,
@@ -147,7 +147,7 @@ take_lock(struct core_inst *in, struct vps_err *e)
 		(void)close(take_fd(&in->lock));
 		return 0;
 	}
-	if (in->mode == CORE_EXCL) {
+	if (in->mode != CORE_SHARED) {
 		(void)snprintf(who, sizeof(who), "pid %d\n", getpid());
 		(void)ftruncate(in->lock, 0); /* only for the message above */
 		(void)pwrite(in->lock, who, strlen(who), 0);

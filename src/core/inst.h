@@ -31,6 +31,7 @@ enum core_mode {
 	CORE_READ,   /* no lock: what is read may be out of date at once */
 	CORE_SHARED, /* nobody suspends, stops ... while it is open */
 	CORE_EXCL,   /* one command at a time changes the instance */
+	CORE_TRY,    /* the same; -EBUSY at once where CORE_EXCL waits */
 };
 
 struct core_inst {

@@ -153,13 +153,13 @@ watch(struct keeper *k)
 	k->holder_due = k->holder < 0;
 }
 
-/* The instance, locked, unless a command has it: NULL, try later. Ends the
- * keeper when the instance is gone. */
+/* The instance, locked, unless a command has it: NULL, try later (that command
+ * may be waiting for our answer). Ends the keeper when the instance is gone. */
 static struct core_inst *
 take_instance(struct keeper *k)
 {
 	struct core_inst *in;
-	int r = core_inst_open(k->id, CORE_EXCL, &in, NULL);
+	int r = core_inst_open(k->id, CORE_TRY, &in, NULL);
 
 	if (r == -VPS_ENOINST)
 		exit(0);

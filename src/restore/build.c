@@ -61,11 +61,13 @@ static const struct {
     {"memory", rst_mm_finish},
     {"files finish", rst_files_finish},
     {"threads", rst_threads},
-    {"state", rst_states},
     {"temporary processes", rst_temps_end},
     {"zombies", rst_zombies},
+    {"stopped processes", rst_stops},
+    {"state", rst_states},
     {"pending signals", rst_pending},
     {"credentials", rst_creds},
+    {"main threads", rst_mains_end},
     {"registers", rst_ready},
 };
 

@@ -99,7 +99,7 @@ thread_creds(struct rst *r, struct rst_proc *p, struct rst_thread *th,
 		add_prctl(c, PR_SET_NO_NEW_PRIVS, 1, 0);
 	/* changing the user has made the memory non-dumpable and has cleared
 	 * the death signal */
-	if (th == &p->th[0] || p->th[0].rec->exited)
+	if (th == &p->th[0])
 		add_prctl(c, PR_SET_DUMPABLE, p->rec->dumpable == 1, 0);
 	if (th->rec->pdeathsig != 0)
 		add_prctl(c, PR_SET_PDEATHSIG, th->rec->pdeathsig, 0);
@@ -118,8 +118,8 @@ rst_creds(struct rst *r, struct vps_err *e)
 		for (size_t k = p->rec->n_tids; !p->rec->zombie && k-- > 0;) {
 			int rc;
 
-			if (p->th[k].rec->exited)
-				continue;
+			if (p->th[k].rec->n_creds != 1)
+				continue; /* it has exited */
 			rc = thread_creds(r, p, &p->th[k], last, e);
 			if (rc < 0)
 				return rc;

@@ -82,27 +82,33 @@ registers(struct rst_thread *th, struct vps_err *e)
 		   : 0;
 }
 
+uint64_t
+rst_sysinsn(const struct rst *r, const struct rst_proc *p)
+{
+	for (size_t i = 0; i < p->mm->n_vmas; i++)
+		if (p->mm->vmas[i].kind == 2)
+			return p->mm->vmas[i].start +
+			       (r->stub.sysinsn - r->vdso);
+	return 0;
+}
+
 static int
 proc_ready(struct rst *r, struct rst_proc *p, struct vps_err *e)
 {
-	/* the vdso has moved: a syscall instruction of this process */
-	uint64_t vdso = 0;
 	const uint64_t munmap_arg[6] = {r->stub.base, SYS_REMOTE_SIZE};
 	const uint64_t close_arg[6] = {(uint64_t)r->chan_there};
-	struct sys_remote m = {.pid = p->th[0].t.tid};
+	struct sys_remote m = {0};
 	struct rst_thread *runner = NULL;
 	int rc = 0;
 
-	for (size_t i = 0; i < p->mm->n_vmas; i++)
-		if (p->mm->vmas[i].kind == 2)
-			vdso = p->mm->vmas[i].start;
-	m.sysinsn = vdso + (r->stub.sysinsn - r->vdso);
+	m.sysinsn = rst_sysinsn(r, p);
 	for (size_t k = 0; k < p->rec->n_tids && runner == NULL; k++)
 		if (!p->th[k].rec->exited)
 			runner = &p->th[k];
 	if (runner == NULL)
 		return vps_err_say(e, -EBADMSG,
 		    "image: process %u has no thread", p->rec->pid);
+	m.pid = runner->t.tid;
 	rc = call(r, &runner->t, &m, SYS_close, close_arg, "close", e);
 	if (rc == 0)
 		rc = call(r, &runner->t, &m, SYS_munmap, munmap_arg,
@@ -127,26 +133,6 @@ proc_ready(struct rst *r, struct rst_proc *p, struct vps_err *e)
 	return rc;
 }
 
-/* A process that was stopped by a signal gets it again. */
-static int
-stop_again(struct rst_proc *p, struct vps_err *e)
-{
-	pid_t tid = p->th[0].t.tid;
-	int status, rc = 0;
-
-	if (p->rec->stopsig == 0)
-		return 0;
-	if (kill((pid_t)p->rec->pid, SIGSTOP) < 0)
-		return vps_err_set(e, -errno, "stop process %u", p->rec->pid);
-	/* delivery stop, then the group stop that it leads to */
-	for (int i = 0; rc == 0 && i < 2; i++) {
-		rc = sys_ptrace_cont(tid, i == 0 ? 0 : (int)p->rec->stopsig);
-		if (rc == 0)
-			rc = sys_ptrace_wait(tid, &status);
-	}
-	return rc < 0 ? vps_err_set(e, rc, "stop process %u", p->rec->pid) : 0;
-}
-
 int
 rst_ready(struct rst *r, struct vps_err *e)
 {
@@ -156,9 +142,7 @@ rst_ready(struct rst *r, struct vps_err *e)
 
 		if (p->rec->zombie)
 			continue;
-		rc = stop_again(p, e);
-		if (rc == 0)
-			rc = proc_ready(r, p, e);
+		rc = proc_ready(r, p, e);
 		if (rc < 0)
 			return rc;
 	}

@@ -142,13 +142,23 @@ add_drain(struct sys_rcalls *c)
 }
 
 static void
+add_name(struct sys_rcalls *c, const struct vd_thread *v)
+{
+	char comm[16] = {0};
+	size_t o;
+
+	(void)snprintf(comm, sizeof(comm), "%s", v->comm);
+	o = sys_rdata(c, comm, sizeof(comm));
+	(void)sys_radd(c, SYS_prctl, RA_VAL(PR_SET_NAME), RA_DATA(o));
+}
+
+static void
 add_thread(struct sys_rcalls *c, const struct vd_thread *v)
 {
 	stack_t ss = {.ss_sp = (void *)(uintptr_t)v->altstack_sp,
 	    .ss_size = v->altstack_size,
 	    .ss_flags = (int)v->altstack_flags};
-	size_t o_ss, o_comm;
-	char comm[16] = {0};
+	size_t o_ss;
 
 	o_ss = sys_rdata(c, &ss, sizeof(ss));
 	(void)sys_radd(c, SYS_sigaltstack, RA_DATA(o_ss), RA_VAL(0));
@@ -159,11 +169,41 @@ add_thread(struct sys_rcalls *c, const struct vd_thread *v)
 	if (v->rseq != 0)
 		(void)sys_radd(c, SYS_rseq, RA_VAL(v->rseq),
 		    RA_VAL(v->rseq_len), RA_VAL(0), RA_VAL(v->rseq_sig));
-	(void)snprintf(comm, sizeof(comm), "%s", v->comm);
-	o_comm = sys_rdata(c, comm, sizeof(comm));
-	(void)sys_radd(c, SYS_prctl, RA_VAL(PR_SET_NAME), RA_DATA(o_comm));
+	add_name(c, v);
 	(void)sys_radd(
 	    c, SYS_prctl, RA_VAL(PR_SET_TIMERSLACK), RA_VAL(v->timerslack));
+}
+
+/* Processors that this host doesn't have can't be asked for. */
+static int
+affinity(const struct vd_thread *v, struct vps_err *e)
+{
+	uint8_t have[1024];
+	long n = syscall(SYS_sched_getaffinity, v->tid, sizeof(have), have);
+
+	if (v->affinity.n == 0 || v->affinity.n > sizeof(have) ||
+	    (n == (long)v->affinity.n &&
+		memcmp(have, v->affinity.p, v->affinity.n) == 0))
+		return 0;
+	if (syscall(SYS_sched_setaffinity, v->tid, v->affinity.n,
+		v->affinity.p) < 0 &&
+	    errno != EINVAL)
+		return vps_err_set(
+		    e, -errno, "processors of thread %u", v->tid);
+	return 0;
+}
+
+static int
+ioprio(const struct vd_thread *v, struct vps_err *e)
+{
+	if (v->ioprio == 0 ||
+	    syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, v->tid) ==
+		(long)v->ioprio)
+		return 0;
+	if (syscall(SYS_ioprio_set, 1, v->tid, v->ioprio) < 0)
+		return vps_err_set(
+		    e, -errno, "I/O priority of thread %u", v->tid);
+	return 0;
 }
 
 static int
@@ -235,13 +275,18 @@ threads_state(struct rst *r, struct rst_proc *p, struct vps_err *e)
 		const struct vd_thread *v = p->th[k].rec;
 		int rc;
 
-		if (v->exited)
-			continue;
 		sys_rcalls_reset(&r->calls);
-		add_thread(&r->calls, v);
+		if (v->exited)
+			add_name(&r->calls, v);
+		else
+			add_thread(&r->calls, v);
 		rc = rst_run(r, &p->th[k].t, "set up a thread", e);
-		if (rc == 0)
+		if (rc == 0 && !v->exited)
 			rc = sched(v, e);
+		if (rc == 0 && !v->exited)
+			rc = affinity(v, e);
+		if (rc == 0 && !v->exited)
+			rc = ioprio(v, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -279,8 +324,6 @@ rst_pending(struct rst *r, struct vps_err *e)
 			const struct vd_thread *v = p->th[k].rec;
 			int rc;
 
-			if (v->exited)
-				continue;
 			sys_rcalls_reset(&r->calls);
 			if (k == 0)
 				add_drain(&r->calls);

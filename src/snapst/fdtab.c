@@ -18,6 +18,7 @@
 #include "base/fdio.h"
 #include "snapst/kinds.h"
 #include "snapst/snap_i.h"
+#include "sys/pidfd.h"
 
 static int
 file_cmp(const void *a, const void *b)
@@ -83,18 +84,18 @@ snap_fds_check(struct snap *s, struct snap_proc *p)
 	char path[32];
 	int n;
 
-	(void)snprintf(path, sizeof(path), "%d/fd", p->pid);
+	(void)snprintf(path, sizeof(path), "%d/fd", p->live);
 	n = sys_numdir(s->proc, path, &nums);
 	if (n < 0)
 		return n == -ENOENT ? 0 : n;
 	for (int i = 0; i < n; i++) {
-		struct snap_fd f = {.pid = p->pid,
+		struct snap_fd f = {.pid = p->live,
 		    .pid_in = p->pid_in,
 		    .num = nums[i],
 		    .fd = -1};
 		const struct snap_kind *k;
 
-		if (fd_look(s, p->pid, nums[i], &f) < 0)
+		if (fd_look(s, p->live, nums[i], &f) < 0)
 			continue; /* closed meanwhile */
 		k = snap_kind_of(&f);
 		if (k == NULL)
@@ -188,10 +189,10 @@ snap_fds(struct snap *s, struct snap_proc *p, struct vps_err *e)
 	int n;
 
 	if (p->pidfd < 0)
-		p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+		p->pidfd = sys_pidfd_open_task(p->live);
 	if (p->pidfd < 0)
-		return vps_err_set(e, -errno, "process %d", p->pid_in);
-	(void)snprintf(path, sizeof(path), "%d/fd", p->pid);
+		return vps_err_set(e, p->pidfd, "process %d", p->pid_in);
+	(void)snprintf(path, sizeof(path), "%d/fd", p->live);
 	n = sys_numdir(s->proc, path, &nums);
 	if (n < 0)
 		return vps_err_set(
@@ -200,12 +201,12 @@ snap_fds(struct snap *s, struct snap_proc *p, struct vps_err *e)
 	if (p->fds == NULL)
 		return vps_err_set(e, -ENOMEM, "process %d", p->pid_in);
 	for (int i = 0; i < n; i++) {
-		struct snap_fd f = {.pid = p->pid,
+		struct snap_fd f = {.pid = p->live,
 		    .pid_in = p->pid_in,
 		    .num = nums[i],
 		    .fd = -1};
 		struct vd_fdent *d = &p->fds[i];
-		int r = fd_look(s, p->pid, nums[i], &f);
+		int r = fd_look(s, p->live, nums[i], &f);
 
 		if (r == 0) {
 			f.fd =
@@ -234,7 +235,7 @@ snap_file_id(struct snap *s, pid_t pid, int num, uint32_t *ret)
 	for (size_t i = 0; i < s->nprocs; i++) {
 		const struct snap_proc *p = &s->procs[i];
 
-		if (p->pid != pid)
+		if (p->live != pid)
 			continue;
 		for (size_t k = 0; k < p->nfds; k++) {
 			if (p->fds[k].fd == (uint32_t)num) {

@@ -19,6 +19,7 @@
 
 #include "base/auto.h"
 #include "sys/netlink.h"
+#include "sys/pidfd.h"
 #include "sys/sockdiag.h"
 
 #ifndef SO_BUF_LOCK
@@ -40,9 +41,9 @@ inet_dup(const struct snap_fd *f)
 	if (f->fd >= 0)
 		fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
 	else {
-		pidfd = (int)syscall(SYS_pidfd_open, f->pid, 0);
+		pidfd = sys_pidfd_open_task(f->pid);
 		if (pidfd < 0)
-			return -errno;
+			return pidfd;
 		fd = (int)syscall(SYS_pidfd_getfd, pidfd, f->num, 0);
 	}
 	return fd < 0 ? -errno : fd;

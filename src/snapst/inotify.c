@@ -22,6 +22,7 @@
 #include "base/fdio.h"
 #include "snapst/snap.h"
 #include "sys/fdinfo.h"
+#include "sys/pidfd.h"
 
 #define MOUNTINFO_MAX (16u << 20)
 /* How long check waits for a program to read its events. */
@@ -135,7 +136,7 @@ read_mounts(struct finder *x)
 static bool
 is_read(const struct snap_fd *f)
 {
-	auto_close int pidfd = (int)syscall(SYS_pidfd_open, f->pid, 0);
+	auto_close int pidfd = sys_pidfd_open_task(f->pid);
 	auto_close int fd = -1;
 	int n = 0;
 

@@ -198,7 +198,7 @@ vma_fill(struct snap *s, struct snap_proc *p, const struct sys_vma *v,
 	r->kind = VMA_FILE;
 	r->off = v->off;
 	(void)snprintf(path, sizeof(path), "%d/map_files/%" PRIx64 "-%" PRIx64,
-	    p->pid, v->start, v->end);
+	    p->live, v->start, v->end);
 	return mapfile_find(s, v->dev, v->ino,
 	    /* mprotect() may make it so later */
 	    v->shared && (v->vmflags & SYS_VMF_MW) != 0, path, &r->obj);
@@ -212,7 +212,7 @@ exe_fill(struct snap *s, struct snap_proc *p)
 	char path[32];
 	struct stat st;
 
-	(void)snprintf(path, sizeof(path), "%d/exe", p->pid);
+	(void)snprintf(path, sizeof(path), "%d/exe", p->live);
 	link = snap_readlink(s, path);
 	if (link == NULL)
 		return -errno;
@@ -235,7 +235,7 @@ auxv_fill(struct snap *s, struct snap_proc *p)
 	char path[32];
 	int r;
 
-	(void)snprintf(path, sizeof(path), "%d/auxv", p->pid);
+	(void)snprintf(path, sizeof(path), "%d/auxv", p->live);
 	r = file_read(s->proc, path, &b, 65536);
 	if (r < 0)
 		return r;
@@ -247,6 +247,8 @@ auxv_fill(struct snap *s, struct snap_proc *p)
 int
 snap_mm(struct snap *s, struct snap_proc *p, struct vps_err *e)
 {
+	const struct sys_pstat *st = &p->stat;
+	struct sys_pstat other;
 	struct vd_vma *v = arena_array(&s->arena, p->maps.n, sizeof(*v));
 	size_t n = 0;
 	int r;
@@ -272,16 +274,24 @@ snap_mm(struct snap *s, struct snap_proc *p, struct vps_err *e)
 	p->mm.vmas = v;
 	p->mm.n_vmas = n;
 	p->mm.pid = (uint32_t)p->pid_in;
-	p->mm.start_code = p->stat.start_code;
-	p->mm.end_code = p->stat.end_code;
-	p->mm.start_data = p->stat.start_data;
-	p->mm.end_data = p->stat.end_data;
-	p->mm.start_brk = p->stat.start_brk;
-	p->mm.start_stack = p->stat.start_stack;
-	p->mm.arg_start = p->stat.arg_start;
-	p->mm.arg_end = p->stat.arg_end;
-	p->mm.env_start = p->stat.env_start;
-	p->mm.env_end = p->stat.env_end;
+	if (p->live != p->pid) {
+		int rc = sys_pstat_read(s->proc, p->live, 0, &other);
+
+		if (rc < 0)
+			return vps_err_set(
+			    e, rc, "process %d: layout", p->pid_in);
+		st = &other;
+	}
+	p->mm.start_code = st->start_code;
+	p->mm.end_code = st->end_code;
+	p->mm.start_data = st->start_data;
+	p->mm.end_data = st->end_data;
+	p->mm.start_brk = st->start_brk;
+	p->mm.start_stack = st->start_stack;
+	p->mm.arg_start = st->arg_start;
+	p->mm.arg_end = st->arg_end;
+	p->mm.env_start = st->env_start;
+	p->mm.env_end = st->env_end;
 	r = auxv_fill(s, p);
 	if (r == 0)
 		r = exe_fill(s, p);

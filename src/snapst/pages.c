@@ -88,7 +88,7 @@ read_and_flush(struct pages *g)
 	for (size_t i = 0; i < g->nx; i++)
 		rm[i] = (struct iovec){
 		    (void *)(uintptr_t)g->x[i].addr, g->x[i].npages * VD_PAGE};
-	n = process_vm_readv(g->p->pid, &l, 1, rm, g->nx, 0);
+	n = process_vm_readv(g->p->live, &l, 1, rm, g->nx, 0);
 	if (n != (ssize_t)l.iov_len) {
 		/* a mapping without read permission stops it: piece by piece
 		 * through /proc/PID/mem, which isn't bound by permissions */
@@ -96,7 +96,7 @@ read_and_flush(struct pages *g)
 		uint8_t *d = g->buf;
 		char path[32];
 
-		(void)snprintf(path, sizeof(path), "%d/mem", g->p->pid);
+		(void)snprintf(path, sizeof(path), "%d/mem", g->p->live);
 		mem = openat(g->s->proc, path, O_RDONLY | O_CLOEXEC);
 		if (mem < 0)
 			return -errno;
@@ -142,7 +142,7 @@ proc_pages(struct snap *s, struct snap_proc *p, uint8_t *buf)
 	auto_close int pagemap = -1;
 	char path[32];
 
-	(void)snprintf(path, sizeof(path), "%d/pagemap", p->pid);
+	(void)snprintf(path, sizeof(path), "%d/pagemap", p->live);
 	pagemap = openat(s->proc, path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return -errno;

@@ -61,7 +61,7 @@ dirs_fill(struct snap *s, struct snap_proc *p, struct vps_err *e)
 		size_t n;
 		bool gone;
 
-		(void)snprintf(path, sizeof(path), "%d/%s", p->pid, names[i]);
+		(void)snprintf(path, sizeof(path), "%d/%s", p->live, names[i]);
 		link = snap_readlink(s, path);
 		if (link == NULL)
 			return vps_err_set(e, -errno, "process %d (%s): %s",
@@ -98,7 +98,6 @@ cgroup_fill(struct snap *s, struct snap_proc *p)
 static int
 live_fill(struct snap *s, struct snap_proc *p, struct vps_err *e)
 {
-	const struct snap_thread *th = &p->th[0];
 	const struct snap_thread *run = snap_proc_runner(p);
 	int64_t v;
 	int r = limits_fill(s, p);
@@ -108,19 +107,21 @@ live_fill(struct snap *s, struct snap_proc *p, struct vps_err *e)
 		    s, run->t.tid, true, &p->rec.pending, &p->rec.n_pending);
 	if (r == 0)
 		r = cgroup_fill(s, p);
-	if (r == 0 && small_number(s, p->pid, "oom_score_adj", 10, &v) == 0)
+	if (r == 0 && small_number(s, p->live, "oom_score_adj", 10, &v) == 0)
 		p->rec.oom_score_adj = v;
-	if (r == 0 && small_number(s, p->pid, "coredump_filter", 16, &v) == 0)
+	if (r == 0 && small_number(s, p->live, "coredump_filter", 16, &v) == 0)
 		p->rec.coredump_filter = (uint32_t)v;
 	if (r < 0)
 		return vps_err_set(
 		    e, r, "process %d (%s)", p->pid_in, p->stat.comm);
-	p->rec.umask = th->st.umask;
-	p->rec.thp_disable = !th->st.thp_enabled;
+	p->rec.umask = run->st.umask;
+	p->rec.thp_disable = !run->st.thp_enabled;
 	p->rec.mm = p->mm.id;
 	for (size_t i = 0; i < p->nth; i++)
 		if (p->th[i].stopsig != 0)
 			p->rec.stopsig = (uint32_t)p->th[i].stopsig;
+	if (p->rec.stopsig != 0)
+		p->rec.exit_code = p->stat.exit_code;
 	return dirs_fill(s, p, e);
 }
 

@@ -16,7 +16,7 @@ struct snap;
 
 /* One descriptor of a task (or one in flight in a unix socket). */
 struct snap_fd {
-	pid_t pid;      /* host pid of the task that holds it; 0: in flight */
+	pid_t pid;      /* host pid of a task that holds it; 0: in flight */
 	pid_t pid_in;   /* its pid inside; for messages */
 	int num;        /* its number there; -1: in flight */
 	int fd;         /* our duplicate of it; -1 during a check */

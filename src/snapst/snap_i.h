@@ -27,6 +27,9 @@ struct snap_thread {
 
 struct snap_proc {
 	pid_t pid, pid_in;
+	/* Where /proc shows its memory and files: the process, or a thread of
+	 * one whose main thread has exited. */
+	pid_t live;
 	bool zombie;
 	int pidfd;
 	struct sys_pstat stat;

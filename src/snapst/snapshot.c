@@ -146,7 +146,7 @@ static const char *
 comm_of(const struct snap *s, pid_t pid)
 {
 	for (size_t i = 0; i < s->nprocs; i++)
-		if (s->procs[i].pid == pid)
+		if (s->procs[i].pid == pid || s->procs[i].live == pid)
 			return s->procs[i].stat.comm;
 	return "?";
 }
@@ -255,7 +255,7 @@ proc_check(struct snap *s, struct snap_proc *p)
 	for (size_t i = 0; i < ARRAY_LEN(ns); i++) {
 		ssize_t n, m;
 
-		(void)snprintf(path, sizeof(path), "%d/ns/%s", p->pid, ns[i]);
+		(void)snprintf(path, sizeof(path), "%d/ns/%s", p->live, ns[i]);
 		n = readlinkat(s->proc, path, a, sizeof(a));
 		(void)snprintf(
 		    path, sizeof(path), "%d/ns/%s", s->t->init, ns[i]);
@@ -288,7 +288,7 @@ snap_check(const struct snap_target *t, struct buf *ret, struct vps_err *e)
 		if (p->zombie)
 			continue;
 		(void)proc_check(&s, p);
-		if (sys_maps_read(s.proc, p->pid, &p->maps) == 0)
+		if (sys_maps_read(s.proc, p->live, &p->maps) == 0)
 			(void)snap_mm_check(&s, p);
 		(void)snap_fds_check(&s, p);
 	}
@@ -314,7 +314,7 @@ proc_collect(struct snap *s, struct snap_proc *p, struct vps_err *e)
 	r = snap_proc_fill(s, p, e);
 	if (r < 0 || p->zombie)
 		return r;
-	r = sys_maps_read(s->proc, p->pid, &p->maps);
+	r = sys_maps_read(s->proc, p->live, &p->maps);
 	if (r < 0)
 		return vps_err_set(e, r, "process %d: memory map", p->pid_in);
 	for (size_t i = 0; i < p->nth; i++) {

@@ -51,6 +51,15 @@ threads_list(struct snap *s, struct snap_proc *p)
 	return 0;
 }
 
+struct snap_thread *
+snap_proc_runner(struct snap_proc *p)
+{
+	for (size_t i = 0; i < p->nth; i++)
+		if (!p->th[i].exited)
+			return &p->th[i];
+	return NULL;
+}
+
 /* One process: its place in the tree and its threads. */
 static int
 proc_add(struct snap *s, pid_t pid, struct snap_proc *p, struct vps_err *e)
@@ -76,6 +85,9 @@ proc_add(struct snap *s, pid_t pid, struct snap_proc *p, struct vps_err *e)
 			th->exited = true;
 	}
 	p->pid_in = p->th[0].st.tgid_in;
+	p->live = pid;
+	if (!p->zombie && snap_proc_runner(p) != NULL)
+		p->live = snap_proc_runner(p)->t.tid;
 	return 0;
 }
 
@@ -179,15 +191,6 @@ snap_tasks_list(struct snap *s, struct vps_err *e)
 			    e, r, "list process %d", queue[done - 1]);
 	}
 	return 0;
-}
-
-struct snap_thread *
-snap_proc_runner(struct snap_proc *p)
-{
-	for (size_t i = 0; i < p->nth; i++)
-		if (!p->th[i].exited)
-			return &p->th[i];
-	return NULL;
 }
 
 static long

@@ -39,7 +39,7 @@ sleep_on(const struct snap_proc *p, struct user_regs_struct *g)
 
 	if (nr < 0 || (long)g->rax != -SUSP_ERESTART_RESTARTBLOCK)
 		return;
-	if (rmtp != 0 && process_vm_readv(p->pid, &l, 1, &rm, 1, 0) ==
+	if (rmtp != 0 && process_vm_readv(p->live, &l, 1, &rm, 1, 0) ==
 			     (ssize_t)sizeof(rem)) {
 		if (nr == __NR_nanosleep)
 			g->rdi = rmtp;
@@ -217,6 +217,16 @@ snap_thread_seccomp(struct snap *s, struct snap_proc *p, struct snap_thread *th,
 	return 0;
 }
 
+static long
+n_set(const uint8_t *mask, size_t n)
+{
+	long set = 0;
+
+	for (size_t i = 0; i < n; i++)
+		set += __builtin_popcount(mask[i]);
+	return set;
+}
+
 int
 snap_thread_sched(struct snap *s, struct snap_thread *th)
 {
@@ -236,7 +246,8 @@ snap_thread_sched(struct snap *s, struct snap_thread *th)
 	th->rec.dl_deadline = a.sched_deadline;
 	th->rec.dl_period = a.sched_period;
 	n = syscall(SYS_sched_getaffinity, th->t.tid, sizeof(mask), mask);
-	if (n > 0) {
+	/* all of this host's: all of the other's */
+	if (n > 0 && n_set(mask, (size_t)n) < sysconf(_SC_NPROCESSORS_ONLN)) {
 		th->rec.affinity.p = arena_copy(&s->arena, mask, (size_t)n);
 		th->rec.affinity.n = (size_t)n;
 		if (th->rec.affinity.p == NULL)

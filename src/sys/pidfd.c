@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sys/pidfd.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +18,19 @@ sys_pidfd_open(pid_t pid)
 	long r = syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by itself */
 
 	return r < 0 ? -errno : (int)r;
+}
+
+int
+sys_pidfd_open_task(pid_t tid)
+{
+	int r = sys_pidfd_open(tid);
+
+	if (r == -EINVAL || r == -ENOENT) {
+		long fd = syscall(SYS_pidfd_open, tid, O_EXCL);
+
+		r = fd < 0 ? -errno : (int)fd; /* O_EXCL: PIDFD_THREAD */
+	}
+	return r;
 }
 
 int

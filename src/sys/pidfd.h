@@ -14,6 +14,8 @@ struct sys_proc_id {
 
 /* All: descriptor or 0, negative errno. -ESRCH: gone. */
 int sys_pidfd_open(pid_t pid);
+/* The same of any task, also of a thread other than the first (Linux 6.9). */
+int sys_pidfd_open_task(pid_t tid);
 int sys_pidfd_signal(int pidfd, int sig);
 int sys_pidfd_getfd(int pidfd, int num);
 /* Waits until the process has ended: 0; -ETIMEDOUT. timeout_ms < 0: forever. */

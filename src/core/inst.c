@@ -456,38 +456,40 @@ core_open_proc(const struct core_inst *in, const char *key)
 	return sys_proc_open(&p);
 }
 
+/* What the holder noted: 1, nothing: 0. */
+static int
+noted_end(const struct core_inst *in, int *ret)
+{
+	char s[32], how[16];
+	int v, r = file_read_str(in->dir, "exit", s, sizeof(s));
+
+	if (r < 0)
+		return 0;
+	if (sscanf(s, "%15s %d", how, &v) != 2)
+		return -EBADMSG;
+	*ret = strcmp(how, "killed") == 0 ? v : W_EXITCODE(v, 0);
+	return 1;
+}
+
 int
 core_init_status(const struct core_inst *in, int *ret)
 {
-	char s[32], how[16];
-	auto_close int fd = -1;
-	int r, v;
+	auto_close int fd = -1, holder = -1;
+	int r = noted_end(in, ret), i;
 
-	r = file_read_str(in->dir, "exit", s, sizeof(s));
-	if (r >= 0) {
-		if (sscanf(s, "%15s %d", how, &v) != 2)
-			return -EBADMSG;
-		*ret = strcmp(how, "killed") == 0 ? v : W_EXITCODE(v, 0);
-		return 0;
-	}
+	if (r != 0)
+		return r < 0 ? r : 0;
 	fd = core_open_proc(in, "init");
 	if (fd >= 0 && sys_pidfd_wait(fd, 0) == -ETIMEDOUT)
 		return -EAGAIN;
-	/* Between the death and the holder's note of it: wait for that as long
-	 * as there is a holder. */
-	if (fd >= 0) {
-		auto_close int h = core_open_proc(in, "holder");
-		int i;
-
-		for (i = 0; h >= 0 && i < 200; i++) {
-			r = file_read_str(in->dir, "exit", s, sizeof(s));
-			if (r >= 0)
-				return core_init_status(in, ret);
-			if (sys_pidfd_wait(h, 1) == 0)
-				break;
-		}
-	}
-	return -ENODATA;
+	/* The note follows the death, and comes before the pid is free. */
+	if (fd >= 0)
+		holder = core_open_proc(in, "holder");
+	for (i = 0; (r = noted_end(in, ret)) == 0 && holder >= 0 && i < 1000;
+	     i++)
+		if (sys_pidfd_wait(holder, 1) == 0)
+			break;
+	return r < 0 ? r : r > 0 ? 0 : -ENODATA;
 }
 
 bool

@@ -39,7 +39,3 @@ int core_undo_add(
     struct core_inst *in, const char *kind, const char *arg, struct vps_err *e);
 /* The step was taken back, or is to stay. */
 void core_undo_done(struct core_inst *in, int number);
-
-/* The kinds that a program knows: defined once for all programs, by the layer
- * above all. */
-extern const struct core_undo_kind vps_undo_kinds[];

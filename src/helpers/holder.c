@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,25 +222,31 @@ request(struct holder *h, int c)
 }
 
 static void
-note_end(int status)
+note_end(bool killed, int how)
 {
 	char s[32];
 
-	(void)snprintf(s, sizeof(s), "%s %d\n",
-	    WIFSIGNALED(status) ? "killed" : "exited",
-	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	(void)snprintf(
+	    s, sizeof(s), "%s %d\n", killed ? "killed" : "exited", how);
 	(void)file_replace(HOLD_FD_DIR, "exit", s, strlen(s), 0600);
 }
 
 static void
 reap(struct holder *h)
 {
-	int status;
-	pid_t pid;
+	siginfo_t si;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (pid == h->init)
-			note_end(status);
+	/* The note comes before the pid is free: who finds no init finds the
+	 * note. */
+	for (;;) {
+		si.si_pid = 0;
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    si.si_pid == 0)
+			return;
+		if (si.si_pid == h->init)
+			note_end(si.si_code != CLD_EXITED, si.si_status);
+		(void)waitpid(si.si_pid, NULL, 0);
+	}
 }
 
 static void

@@ -30,6 +30,7 @@
 #include "core/netcfg.h"
 #include "core/recover.h"
 #include "helpers/conlog.h"
+#include "migrate/instance.h"
 #include "sys/unix.h"
 
 #define LOG_SUBSYS "keeper"
@@ -233,7 +234,7 @@ undo_left(struct keeper *k)
 	if (in == NULL)
 		return;
 	k->undo_due = false;
-	if (core_undo_all(in, vps_undo_kinds, &e) < 0)
+	if (core_undo_all(in, mig_undo_kinds, &e) < 0)
 		log_err("%s: %s", k->id, e.msg);
 	else if (core_state(in) == CORE_ST_SNAPSHOTTING)
 		(void)core_set_state(in, CORE_ST_SUSPENDED, NULL);

@@ -120,7 +120,7 @@ stop(void)
 	struct core_inst *in;
 	struct vps_err e = {0};
 
-	if (core_open("t1", CORE_EXCL, vps_undo_kinds, &in, &e) < 0 ||
+	if (core_open("t1", CORE_EXCL, NULL, &in, &e) < 0 ||
 	    core_stop(in, &opt, &e) < 0)
 		die("stop", &e);
 	core_inst_close(in);
@@ -132,7 +132,7 @@ open_t1(enum core_mode mode)
 	struct core_inst *in;
 	struct vps_err e = {0};
 
-	if (core_open("t1", mode, vps_undo_kinds, &in, &e) < 0)
+	if (core_open("t1", mode, NULL, &in, &e) < 0)
 		die("open", &e);
 	return in;
 }

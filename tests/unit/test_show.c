@@ -128,7 +128,7 @@ write_files(void)
 	const struct iovec iov = {page, sizeof(page)};
 	static const char *const out[] = {
 	    GOLDEN "image-1.txt", GOLDEN "image-1.json"};
-	struct vd_writer *w;
+	struct vd_writer *w = NULL;
 	int fd = open(GOLDEN "image-1.vps",
 	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 

@@ -59,8 +59,8 @@ int rst_take_fd(struct rst *r, pid_t pid, int num, struct vps_err *e);
 
 /* A process that holds file `id`, `like` if it does, and its number there;
  * -ENOENT: it is only in flight. */
-int rst_holder(struct rst *r, uint32_t id, pid_t like, pid_t *ret_pid,
-    int *ret_num);
+int rst_holder(
+    struct rst *r, uint32_t id, pid_t like, pid_t *ret_pid, int *ret_num);
 
 /* Opens a path of the instance as it was: no symlink is followed (paths in an
  * image are resolved ones: RESOLVE_NO_SYMLINKS). Nothing but O_CLOEXEC is added

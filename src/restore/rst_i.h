@@ -40,7 +40,7 @@ struct rst_temp {
 
 struct rst {
 	struct vd_reader *rd;
-	int ctl; /* to the command: requests that need the host */
+	int ctl;     /* to the command: requests that need the host */
 	int console; /* master of the console, or -1 */
 	struct arena arena;
 

@@ -3,14 +3,13 @@
 # usage: tools/deps.sh build|check|demo|vm ...   (sets may be combined)
 set -eu
 
-build="gcc make meson ninja-build pkg-config clang-14 bpftool libbpf-dev
-libmnl-dev libjson-c-dev libxxhash-dev libcap-dev zlib1g-dev libelf-dev
+build="gcc make meson ninja-build pkg-config python3 clang-14 libxxhash-dev
 linux-libc-dev libc6-dev"
 demo="debootstrap rsync openssh-client openssh-server iproute2 python3 tcpdump
 redis-tools procps util-linux e2fsprogs"
 check="libcmocka-dev bats mandoc clang-format-14 clang-tidy-14 cppcheck
 libclang-rt-14-dev shellcheck codespell redis-server nginx-light xfsprogs
-btrfs-progs python3 nftables"
+btrfs-progs python3 nftables busybox-static"
 vm="qemu-system-x86 busybox-static cpio"
 
 want=""

@@ -373,6 +373,37 @@ tgt_arrive(void *ctx, const struct mig_msg *h, struct vps_err *e)
 	return 0;
 }
 
+/* Beside the journal: the directory that an attempt found empty and began to
+ * fill, so that the next one may go on with it. */
+static int
+claim_path(const struct mig_inst *m, char *ret, size_t n)
+{
+	return str_fmt(ret, n, JRN_DIR "/%s/tree", m->id);
+}
+
+static bool
+is_claimed(const struct mig_inst *m)
+{
+	char name[PATH_MAX], path[PATH_MAX];
+
+	return claim_path(m, name, sizeof(name)) == 0 &&
+	       file_read_str(AT_FDCWD, name, path, sizeof(path)) > 0 &&
+	       strcmp(path, path_of(&m->spec)) == 0;
+}
+
+static int
+claim(const struct mig_inst *m, struct vps_err *e)
+{
+	const char *path = path_of(&m->spec);
+	char name[PATH_MAX];
+	int r = claim_path(m, name, sizeof(name));
+
+	/* The lock of the journal has made the directory. */
+	if (r == 0)
+		r = file_replace(AT_FDCWD, name, path, strlen(path), 0600);
+	return r < 0 ? vps_err_set(e, r, "write %s", name) : 0;
+}
+
 /* A tree that isn't known to be this instance's isn't overwritten. */
 static int
 check_tree(struct mig_inst *m, struct vps_err *e)
@@ -390,7 +421,8 @@ check_tree(struct mig_inst *m, struct vps_err *e)
 	r = core_tree_check(&m->spec, e);
 	if (r < 0)
 		return r;
-	if (m->have_spec || jrn_find(JRN_DIR, m->id, 1, NULL, &j, NULL) == 0)
+	if (m->have_spec || is_claimed(m) ||
+	    jrn_find(JRN_DIR, m->id, 1, NULL, &j, NULL) == 0)
 		return 0;
 	d = opendir(path);
 	if (d == NULL)
@@ -404,7 +436,7 @@ check_tree(struct mig_inst *m, struct vps_err *e)
 			    "says that they are this instance's",
 			    path, CONF_DIR, m->id);
 	}
-	return 0;
+	return claim(m, e);
 }
 
 static int

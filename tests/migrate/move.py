@@ -87,6 +87,29 @@ def move(a, b):
         raise Failed(f"counted {n} before, {m} after")
 
 
+def kill(a, b):
+    """Kills the command on the way; what it left, the next one puts right."""
+    for point in ("after-pass1", "after-suspend", "send-image", "journal-"
+                  "committed", "send-commit"):
+        fault = "kill:mig-source-" + point
+        a.run(["vpsctl", "migrate", ID, b.hostname], timeout=60,
+              env={"VPS_FAULT": fault})
+        doubt = "in doubt" in vpsctl(a, "resume", ID, fail=True)
+        if doubt != (point == "send-commit"):
+            raise Failed(f"{fault}: in doubt: {doubt}")
+        if doubt:
+            # The other side may still be about to notice.
+            for _ in range(50):
+                if "/vps-recv" not in b.sh("cat /proc/[0-9]*/cmdline "
+                                           "2>/dev/null | tr '\\0' ' '"):
+                    break
+                time.sleep(0.1)
+            vpsctl(a, "migrate", "--resolve", ID)
+        counts(a)
+        if here(b):
+            raise Failed(f"{fault}: left behind on b")
+
+
 def main():
     if os.geteuid() != 0:
         print("must be root", file=sys.stderr)
@@ -96,6 +119,7 @@ def main():
             a, b = lab["a"], lab["b"]
             prepare(a)
             vpsctl(a, "start", ID)
+            kill(a, b)
             move(a, b)
             move(b, a)
             vpsctl(a, "migrate", ID, "nosuchhost", fail=True)

@@ -16,7 +16,8 @@
 #include "base/auto.h"
 #include "snapst/snap_i.h"
 
-#define BATCH 256u /* pages: VD_PAGES_MAX */
+#define BATCH  256u /* pages: VD_PAGES_MAX */
+#define FILTER 64u
 
 struct pages {
 	struct snap *s;
@@ -24,6 +25,7 @@ struct pages {
 	uint8_t *buf; /* BATCH pages */
 	struct vd_extent x[BATCH];
 	size_t nx, npages;
+	unsigned filter; /* batches to be looked through for zeros */
 };
 
 static bool
@@ -76,39 +78,76 @@ flush(struct pages *g)
 		   : vd_put_pages(g->s->w, g->p->mm.id, out, nout, iov, niov);
 }
 
-/* Reads what the extents collected so far name, then writes it out. */
+/* Reads what the extents collected so far name to `d`. */
 static int
-read_and_flush(struct pages *g)
+fill(struct pages *g, uint8_t *d)
 {
-	struct iovec l = {g->buf, g->npages * VD_PAGE}, rm[BATCH];
+	struct iovec l = {d, g->npages * VD_PAGE}, rm[BATCH];
+	auto_close int mem = -1;
+	char path[32];
 	ssize_t n;
 
-	if (g->npages == 0)
-		return 0;
 	for (size_t i = 0; i < g->nx; i++)
 		rm[i] = (struct iovec){
 		    (void *)(uintptr_t)g->x[i].addr, g->x[i].npages * VD_PAGE};
 	n = process_vm_readv(g->p->live, &l, 1, rm, g->nx, 0);
-	if (n != (ssize_t)l.iov_len) {
-		/* a mapping without read permission stops it: piece by piece
-		 * through /proc/PID/mem, which isn't bound by permissions */
-		auto_close int mem = -1;
-		uint8_t *d = g->buf;
-		char path[32];
-
-		(void)snprintf(path, sizeof(path), "%d/mem", g->p->live);
-		mem = openat(g->s->proc, path, O_RDONLY | O_CLOEXEC);
-		if (mem < 0)
-			return -errno;
-		for (size_t i = 0; i < g->nx; i++) {
-			n = pread(mem, d, rm[i].iov_len,
-			    (off_t)(uintptr_t)rm[i].iov_base);
-			if (n != (ssize_t)rm[i].iov_len)
-				return n < 0 ? -errno : -EFAULT;
-			d += n;
-		}
+	if (n == (ssize_t)l.iov_len)
+		return 0;
+	/* a mapping without read permission stops it: piece by piece through
+	 * /proc/PID/mem, which isn't bound by permissions */
+	(void)snprintf(path, sizeof(path), "%d/mem", g->p->live);
+	mem = openat(g->s->proc, path, O_RDONLY | O_CLOEXEC);
+	if (mem < 0)
+		return -errno;
+	for (size_t i = 0; i < g->nx; i++) {
+		n = pread(
+		    mem, d, rm[i].iov_len, (off_t)(uintptr_t)rm[i].iov_base);
+		if (n != (ssize_t)rm[i].iov_len)
+			return n < 0 ? -errno : -EFAULT;
+		d += n;
 	}
-	return flush(g);
+	return 0;
+}
+
+/* Straight to where they go; the number of pages of zeros among them. */
+static int
+copy_in_place(struct pages *g)
+{
+	size_t n = g->npages;
+	uint8_t *d;
+	int zeros = 0, r;
+
+	r = vd_pages_begin(g->s->w, g->p->mm.id, g->x, g->nx, &d);
+	if (r == 0)
+		r = fill(g, d);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		zeros += page_is_zero(d + i * VD_PAGE);
+	g->nx = g->npages = 0;
+	r = vd_pages_end(g->s->w);
+	return r < 0 ? r : zeros;
+}
+
+/* Memory of which a good part is zeros is looked through before it is written,
+ * other memory is copied once. */
+static int
+read_and_flush(struct pages *g)
+{
+	size_t n = g->npages;
+	int r;
+
+	if (n == 0)
+		return 0;
+	if (g->filter > 0) {
+		g->filter--;
+		r = fill(g, g->buf);
+		return r < 0 ? r : flush(g);
+	}
+	r = copy_in_place(g);
+	if (r > 0 && (size_t)r * 8 > n)
+		g->filter = FILTER;
+	return r < 0 ? r : 0;
 }
 
 static int

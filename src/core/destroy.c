@@ -25,26 +25,39 @@ keep_first(int *first, struct vps_err *e, int r, const struct vps_err *now)
 		*e = *now;
 }
 
-int
-core_kill_payload(const struct core_inst *in, struct vps_err *e)
+static int
+kill_in(
+    const struct core_inst *in, const char *sub, int proc, struct vps_err *e)
 {
-	auto_close int init = core_open_proc(in, "init");
 	struct core_cg cg;
 	int r = core_cg_of(&cg, in, e);
 
 	if (r < 0)
 		return r;
-	r = core_cg_kill(&cg, CORE_CG_PAYLOAD);
+	r = core_cg_kill(&cg, sub);
+	if (proc >= 0)
+		(void)sys_pidfd_signal(proc, SIGKILL);
 	if (r < 0 && r != -ENODEV)
 		return vps_err_set(e, r, "kill %s", in->id);
-	/* Pid 1 of a pid namespace ends last. */
-	if (init >= 0) {
-		(void)sys_pidfd_signal(init, SIGKILL);
-		r = sys_pidfd_wait(init, KILL_WAIT_MS);
-		if (r < 0)
-			return vps_err_set(e, r, "kill init of %s", in->id);
-	}
 	return 0;
+}
+
+/* Of init: pid 1 of a pid namespace ends last. */
+static int
+wait_for(const struct core_inst *in, int proc, struct vps_err *e)
+{
+	int r = proc < 0 ? 0 : sys_pidfd_wait(proc, KILL_WAIT_MS);
+
+	return r < 0 ? vps_err_set(e, r, "kill %s", in->id) : 0;
+}
+
+int
+core_kill_payload(const struct core_inst *in, struct vps_err *e)
+{
+	auto_close int init = core_open_proc(in, "init");
+	int r = kill_in(in, CORE_CG_PAYLOAD, init, e);
+
+	return r < 0 ? r : wait_for(in, init, e);
 }
 
 void
@@ -56,16 +69,6 @@ core_kill_holder(const struct core_inst *in)
 		(void)sys_pidfd_signal(holder, SIGKILL);
 		(void)sys_pidfd_wait(holder, KILL_WAIT_MS);
 	}
-}
-
-static void
-kill_helpers(const struct core_inst *in)
-{
-	struct core_cg cg;
-
-	if (core_cg_of(&cg, in, NULL) == 0)
-		(void)core_cg_kill(&cg, CORE_CG_SYS);
-	core_kill_holder(in);
 }
 
 static void
@@ -119,6 +122,8 @@ be_silent(
 int
 core_destroy(struct core_inst *in, bool silent, struct vps_err *e)
 {
+	auto_close int init = core_open_proc(in, "init");
+	auto_close int holder = core_open_proc(in, "holder");
 	auto_spec struct vps_spec spec;
 	struct vps_err now = {0};
 	struct core_cg cg;
@@ -136,15 +141,21 @@ core_destroy(struct core_inst *in, bool silent, struct vps_err *e)
 		r = core_fault("destroy.begin", e);
 	if (r == 0 && silent && known)
 		r = be_silent(in, &spec, e);
+	/* They die while the network goes. */
 	if (r == 0)
-		r = core_kill_payload(in, e);
+		r = kill_in(in, CORE_CG_PAYLOAD, init, e);
 	if (r == 0)
 		r = core_fault("destroy.killed", e);
 	if (r < 0)
 		return r;
+	(void)kill_in(in, CORE_CG_SYS, holder, NULL);
 	if (known)
 		drop_network(in, &spec, silent);
-	kill_helpers(in);
+	r = wait_for(in, init, e);
+	if (r == 0)
+		r = wait_for(in, holder, e);
+	if (r < 0)
+		return r;
 	r = core_fault("destroy.network", &now);
 	keep_first(&first, e, r, &now);
 	r = core_cg_of(&cg, in, &now);

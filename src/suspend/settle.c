@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,9 +20,10 @@
 #include "sys/proc.h"
 #include "sys/ptrace.h"
 
+#define STACK_SIZE (256 * 1024)
+
 struct task {
 	pid_t tid;
-	bool stopped;
 };
 
 struct tasks {
@@ -101,12 +105,19 @@ fix(pid_t tid)
 		(void)sys_ptrace_setregs(tid, &regs);
 }
 
-int
-susp_settle(int cgroup, int ms, pid_t *ret_pid, struct vps_err *e)
+struct job {
+	int cgroup, ms, r;
+	pid_t pid;
+	struct vps_err *e;
+};
+
+static int
+settle(struct job *j)
 {
-	long deadline = now_us() + ms * 1000L;
+	long deadline = now_us() + j->ms * 1000L;
+	struct vps_err *e = j->e;
 	struct tasks t = {0};
-	int r = list(cgroup, &t), bad = 0;
+	int r = list(j->cgroup, &t), bad = 0;
 
 	for (size_t i = 0; i < t.n && r == 0; i++) {
 		int rc = sys_ptrace_seize(t.v[i].tid, 0);
@@ -125,21 +136,57 @@ susp_settle(int cgroup, int ms, pid_t *ret_pid, struct vps_err *e)
 		if (t.v[i].tid <= 0)
 			continue;
 		rc = wait_stop(t.v[i].tid, deadline);
-		t.v[i].stopped = rc == 0;
 		if (rc == 0) {
 			fix(t.v[i].tid);
-		} else if (rc != -ESRCH) {
+		} else if (rc != -ESRCH && bad == 0) {
+			/* the others have to be fixed all the same: they will
+			 * run on */
 			bad = rc;
-			*ret_pid = t.v[i].tid;
-			break;
+			j->pid = t.v[i].tid;
 		}
 	}
-	for (size_t i = 0; i < t.n; i++) {
-		if (t.v[i].tid > 0 && t.v[i].stopped)
+	for (size_t i = 0; i < t.n; i++)
+		if (t.v[i].tid > 0)
 			(void)sys_ptrace_detach(t.v[i].tid, 0);
-	}
 	free(t.v);
 	if (r == 0 && bad != 0)
-		r = vps_err_set(e, bad, "stop process %d", *ret_pid);
+		r = vps_err_set(e, bad, "stop process %d", j->pid);
 	return r;
+}
+
+static int
+run(void *arg)
+{
+	struct job *j = arg;
+
+	j->r = settle(j);
+	return 0;
+}
+
+/*
+ * What hasn't come to a stop can't be detached from: it would stop later, and
+ * for good, as long as its tracer lives. So the tracer is a process that ends
+ * here. It has our memory, and we wait: no copy is made.
+ */
+int
+susp_settle(int cgroup, int ms, pid_t *ret_pid, struct vps_err *e)
+{
+	struct job j = {.cgroup = cgroup, .ms = ms, .r = -ECHILD, .e = e};
+	void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	int status;
+	pid_t pid;
+
+	if (stack == MAP_FAILED)
+		return vps_err_set(e, -errno, "attach");
+	pid = clone(run, (char *)stack + STACK_SIZE,
+	    CLONE_VM | CLONE_VFORK | SIGCHLD, &j);
+	if (pid < 0)
+		j.r = vps_err_set(e, -errno, "attach");
+	else
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	(void)munmap(stack, STACK_SIZE);
+	*ret_pid = j.pid;
+	return j.r;
 }

@@ -125,6 +125,8 @@ attempt(struct rest *s, struct vps_err *e)
 	s->since = susp_now_ns();
 	r = sys_freeze(s->cg, FREEZE_MS);
 	if (r < 0)
+		(void)susp_settle(s->cg, 0, &pid, NULL); /* those that are */
+	if (r < 0)
 		return vps_err_set(e, r,
 		    "freeze %s: some process waits in the kernel for a device "
 		    "or a file server",

@@ -57,6 +57,8 @@ snap_check_instance(
 	return r;
 }
 
+#define LIVE_TRIES 5
+
 /* What can be got ready while the instance still runs. */
 struct job {
 	struct core_inst *in; /* borrowed */
@@ -207,10 +209,36 @@ live(struct job *j, uint64_t *ret_frozen, struct vps_err *e)
 	return r < 0 ? r : r2;
 }
 
+/* Makes a file empty again for another attempt; what has gone into a pipe or a
+ * device can't be taken back. */
+static bool
+rewind_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       lseek(fd, 0, SEEK_SET) == 0 && ftruncate(fd, 0) == 0;
+}
+
+static int
+live_once(struct core_inst *in, int fd, uint64_t *ret_frozen, struct vps_err *e)
+{
+	struct job j;
+	int r = job_init(&j, in, fd, e);
+
+	if (r == 0) {
+		r = live(&j, ret_frozen, e);
+		job_fini(&j);
+	}
+	return r;
+}
+
+/* -EAGAIN: something is there for a moment only (events that nobody has read
+ * yet, a connection that is about to be accepted). */
 int
 snap_live(struct core_inst *in, int fd, uint64_t *ret_frozen, struct vps_err *e)
 {
-	struct job j;
+	const struct timespec nap = {0, 20000000};
 	int rec, r = core_need(in, 1U << CORE_ST_RUNNING, "snapshot", e);
 
 	if (r < 0)
@@ -218,10 +246,11 @@ snap_live(struct core_inst *in, int fd, uint64_t *ret_frozen, struct vps_err *e)
 	rec = susp_rest_begin(in, e);
 	if (rec < 0)
 		return rec;
-	r = job_init(&j, in, fd, e);
-	if (r == 0) {
-		r = live(&j, ret_frozen, e);
-		job_fini(&j);
+	for (int i = 0; i < LIVE_TRIES; i++) {
+		r = live_once(in, fd, ret_frozen, e);
+		if (r != -EAGAIN || !rewind_file(fd))
+			break;
+		(void)nanosleep(&nap, NULL);
 	}
 	core_undo_done(in, rec);
 	return r;

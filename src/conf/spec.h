@@ -13,10 +13,10 @@
 #include "conf/addr.h"
 
 #define SPEC_ID_MAX       32
-#define SPEC_NETIF_MAX    64    /* NETIF_<n>: n below this */
-#define SPEC_LIST_MAX     256   /* entries of any list */
-#define SPEC_STOP_TIMEOUT 30    /* seconds */
-#define SPEC_ID_RANGE     65536 /* uids and gids of one instance */
+#define SPEC_NETIF_MAX    64     /* NETIF_<n>: n below this */
+#define SPEC_LIST_MAX     256    /* entries of any list */
+#define SPEC_STOP_TIMEOUT 30     /* seconds */
+#define SPEC_ID_RANGE     65536u /* uids and gids of one instance */
 
 #define auto_spec __attribute__((cleanup(spec_fini)))
 

@@ -104,7 +104,6 @@ attach(int mnt, int root, const char *path, struct vps_err *e)
 static int
 mask(int root, struct vps_err *e)
 {
-	auto_close int empty = -1;
 	const char *const *p;
 	struct stat st;
 
@@ -159,7 +158,7 @@ static int
 open_console(int root, struct vps_err *e)
 {
 	auto_close int master = sys_pty_open(root, "dev/pts/ptmx", NULL);
-	auto_close int slave = -1, m = -1;
+	auto_close int m = -1;
 	int r;
 
 	if (master < 0)

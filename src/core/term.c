@@ -153,7 +153,7 @@ core_term_run(int master, int pidfd, int fd_in, int fd_out, struct vps_err *e)
 	    .out = fd_out,
 	    .in_open = true,
 	    .master_open = true};
-	auto_close int sfd = -1, m = -1;
+	auto_close int sfd = -1;
 	struct core_raw raw;
 	sigset_t set, old;
 	int r;

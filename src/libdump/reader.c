@@ -37,12 +37,12 @@ struct vd_reader {
 	bool headed, ended;
 	struct vd_head head;
 	struct vd_reader_state st;
-	uint64_t mem;      /* of all nodes */
-	struct node nodes; /* ring */
-	uint8_t *pages;    /* owned */
+	uint64_t mem;   /* of all nodes */
+	uint8_t *pages; /* owned */
 	struct vd_extent x[VD_PAGES_MAX];
 	char why[256];
-	int err; /* sticks */
+	int err;           /* sticks */
+	struct node nodes; /* ring; last, as its payload has no size */
 };
 
 static int __attribute__((format(printf, 2, 3)))

@@ -163,14 +163,14 @@ populate(const struct mig_jail *j, const struct mig_proglibs *libs, int root,
 		if (r < 0)
 			return vps_err_set(e, r, "bind %s", j->helper);
 	}
-	if (mkdirat(root, MIG_JAIL_FS + 1, 0755) < 0)
+	if (mkdirat(root, &MIG_JAIL_FS[1], 0755) < 0)
 		return vps_err_set(e, -errno, "mkdir " MIG_JAIL_FS);
 	if (j->read_only)
 		attr |= MOUNT_ATTR_RDONLY;
 	r = do_mount_setattr(j->tree, "", AT_EMPTY_PATH, attr);
 	if (r < 0)
 		return vps_err_set(e, r, "set attributes of the filesystem");
-	r = do_move_mount(j->tree, root, MIG_JAIL_FS + 1);
+	r = do_move_mount(j->tree, root, &MIG_JAIL_FS[1]);
 	return r < 0 ? vps_err_set(e, r, "attach the filesystem") : 0;
 }
 

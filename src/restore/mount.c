@@ -217,7 +217,6 @@ attach(struct state *s, const struct vd_mount *m, int fd, struct vps_err *e)
 static int
 find_base(const struct vd_mount *m, struct vps_err *e)
 {
-	auto_close int root = -1;
 	int fd;
 
 	if (*m->path != '/' ||

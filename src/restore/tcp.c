@@ -350,12 +350,15 @@ static int
 inject(const struct sk *k, struct inet_seg *g)
 {
 	struct inet_end own = {.len = sizeof(own.ss)};
+	int r;
 
 	if (getsockname(k->fd, (struct sockaddr *)&own.ss, &own.len) < 0)
 		return -errno;
 	g->from = &k->peer;
 	g->to = &own;
-	return inet_inject_tcp(g);
+	r = inet_inject_tcp(g);
+	g->to = NULL;
+	return r;
 }
 
 static int

@@ -151,7 +151,7 @@ comm_of(const struct snap *s, pid_t pid)
 	return "?";
 }
 
-static void
+static void __attribute__((format(printf, 3, 0)))
 objection(struct snap *s, const char *who, const char *fmt, va_list ap)
 {
 	char text[512];

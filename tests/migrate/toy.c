@@ -101,7 +101,6 @@ toy_restore(void *ctx, int fd, struct vps_err *e)
 	struct toy *t = ctx;
 	char p[PATH_MAX];
 	auto_buf struct buf b = {0};
-	auto_close int out = -1;
 	int r;
 
 	r = set_state(t, "restoring");

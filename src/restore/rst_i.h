@@ -117,7 +117,7 @@ int rst_pages(struct rst *r, struct vps_err *e);   /* pages.c */
 int rst_threads(struct rst *r, struct vps_err *e); /* thread.c */
 int rst_stops(struct rst *r, struct vps_err *e);   /* stop.c */
 int rst_mains_end(struct rst *r, struct vps_err *e);
-int rst_states(struct rst *r, struct vps_err *e);  /* state.c */
+int rst_states(struct rst *r, struct vps_err *e); /* state.c */
 int rst_pending(struct rst *r, struct vps_err *e);
 int rst_creds(struct rst *r, struct vps_err *e); /* cred.c */
 /* A system call instruction in a process whose vdso has moved. */

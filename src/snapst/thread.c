@@ -19,6 +19,58 @@
 #include "snapst/snap_i.h"
 #include "suspend/eintr.h"
 
+/* True when a struct timespec is to be read there. */
+static bool
+is_time(const struct snap_proc *p, uint64_t at)
+{
+	struct timespec ts;
+	struct iovec l = {&ts, sizeof(ts)},
+		     rm = {(void *)(uintptr_t)at, sizeof(ts)};
+
+	return process_vm_readv(p->live, &l, 1, &rm, 1, 0) ==
+		   (ssize_t)sizeof(ts) &&
+	       ts.tv_sec >= 0 && ts.tv_nsec >= 0 && ts.tv_nsec < 1000000000;
+}
+
+/*
+ * A call that is being restarted for the second time shows restart_syscall(2)
+ * as its number; its arguments are still there. Only four calls are restarted
+ * that way. The number is mostly in the instruction before; where it isn't
+ * (Go, musl), the arguments tell them apart. 0: unknown.
+ */
+static long
+restarted(const struct snap_proc *p, const struct user_regs_struct *g)
+{
+	uint8_t code[7] = {0}; /* mov $nr, %eax; syscall */
+	struct iovec l = {code, sizeof(code)},
+		     rm = {(void *)(uintptr_t)(g->rip - 7), sizeof(code)};
+	uint64_t futex_op = g->rsi & ~(uint64_t)(128 | 256);
+	uint32_t nr = 0, word = 0;
+
+	if (process_vm_readv(p->live, &l, 1, &rm, 1, 0) ==
+		(ssize_t)sizeof(code) &&
+	    code[0] == 0xb8)
+		memcpy(&nr, code + 1, sizeof(nr));
+	if (nr == __NR_nanosleep || nr == __NR_clock_nanosleep ||
+	    nr == __NR_poll || nr == __NR_futex)
+		return nr;
+	if ((int)g->rdi < 16 && g->rsi == 0 && is_time(p, g->rdx))
+		return __NR_clock_nanosleep;
+	l = (struct iovec){&word, sizeof(word)};
+	rm = (struct iovec){(void *)(uintptr_t)g->rdi, sizeof(word)};
+	if ((futex_op == 0 || futex_op == 9) && g->rdi % 4 == 0 &&
+	    is_time(p, g->r10) &&
+	    process_vm_readv(p->live, &l, 1, &rm, 1, 0) ==
+		(ssize_t)sizeof(word) &&
+	    word == (uint32_t)g->rdx)
+		return __NR_futex;
+	if (g->rsi < 1 << 20 && (int)g->rdx > 0 && !is_time(p, g->rdi))
+		return __NR_poll;
+	if ((g->rsi == 0 || is_time(p, g->rsi)) && is_time(p, g->rdi))
+		return __NR_nanosleep;
+	return g->rsi < 1 << 20 && (int)g->rdx > 0 ? __NR_poll : 0;
+}
+
 /*
  * A sleep that is restarted by its restart block goes on with what the kernel
  * wrote to its remainder argument: the block itself can't be carried. The calls
@@ -29,16 +81,23 @@ static void
 sleep_on(const struct snap_proc *p, struct user_regs_struct *g)
 {
 	long nr = (long)g->orig_rax;
-	/* nanosleep(req, rem), clock_nanosleep(clk, flags, req, rem) */
-	uint64_t rmtp = nr == __NR_nanosleep         ? g->rsi
-			: nr == __NR_clock_nanosleep ? g->r10
-						     : 0;
+	uint64_t rmtp;
 	struct timespec rem;
-	struct iovec l = {&rem, sizeof(rem)},
-		     rm = {(void *)(uintptr_t)rmtp, sizeof(rem)};
+	struct iovec l = {&rem, sizeof(rem)}, rm;
 
 	if (nr < 0 || (long)g->rax != -SUSP_ERESTART_RESTARTBLOCK)
 		return;
+	if (nr == __NR_restart_syscall) {
+		nr = restarted(p, g);
+		if (nr == 0)
+			return;
+		g->orig_rax = (unsigned long)nr;
+	}
+	/* nanosleep(req, rem), clock_nanosleep(clk, flags, req, rem) */
+	rmtp = nr == __NR_nanosleep         ? g->rsi
+	       : nr == __NR_clock_nanosleep ? g->r10
+					    : 0;
+	rm = (struct iovec){(void *)(uintptr_t)rmtp, sizeof(rem)};
 	if (rmtp != 0 && process_vm_readv(p->live, &l, 1, &rm, 1, 0) ==
 			     (ssize_t)sizeof(rem)) {
 		if (nr == __NR_nanosleep)

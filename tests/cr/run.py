@@ -16,6 +16,7 @@ Modes:
     live        snapshot --live: the instance goes on by itself
     file        suspend, snapshot to a file, stop, restore, resume
     pipe        the same through pipes
+    again       suspend, resume, file: what was interrupted once is again
     twice       file, two times
     migrate     to host B
     back        to host B and back to A
@@ -39,8 +40,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 import hosts                                            # noqa: E402
 
 BIN = os.path.join(hosts.BUILD, "tests/cr")
-MODES = ("none", "suspend", "live", "file", "pipe", "twice", "migrate",
-         "back")
+MODES = ("none", "suspend", "live", "file", "pipe", "again", "twice",
+         "migrate", "back")
 GROUP = 24              # payloads in one instance
 READY_S = 20
 END_S = 30
@@ -280,6 +281,10 @@ class Instance:
                                     r.stderr.strip()))
         if r.returncode:
             raise Bad("%s: %s" % (script, r.stderr.strip()))
+
+    def do_again(self):
+        self.do_suspend()
+        self.do_file()
 
     def do_twice(self):
         self.do_file()

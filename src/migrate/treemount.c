@@ -44,7 +44,7 @@ mig_tree_mount(const char *path, struct mig_fs *ret, struct vps_err *e)
 	if (ret->tree < 0)
 		return ret->tree;
 	(void)snprintf(ret->uid_map, sizeof(ret->uid_map), "0 %u %u\n",
-	    MIG_TREE_IDS, SPEC_ID_RANGE);
+	    MIG_TREE_IDS, (unsigned)SPEC_ID_RANGE);
 	memcpy(ret->gid_map, ret->uid_map, sizeof(ret->gid_map));
 	return 0;
 }

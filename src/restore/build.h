@@ -9,6 +9,9 @@
  *   command: RST_MSG_FROZEN   it is: let the tasks go and exit
  *   builder: RST_MSG_FAILED   `err` says why; everything is to be thrown away
  *   builder: RST_MSG_MASTER   with a descriptor: external pty master `num`
+ *   builder: RST_MSG_ENTER    with a descriptor: a skeleton with the number
+ *                             `num` is to enter from outside, with it as its 3
+ *   command: RST_MSG_ENTERED  it has; or RST_MSG_FAILED
  */
 #pragma once
 #include <stdint.h>
@@ -20,6 +23,8 @@ enum rst_msg_what {
 	RST_MSG_FROZEN,
 	RST_MSG_FAILED,
 	RST_MSG_MASTER,
+	RST_MSG_ENTER,
+	RST_MSG_ENTERED,
 };
 
 struct rst_msg {

@@ -207,22 +207,25 @@ move_vdso(struct filling *f, struct vps_err *e)
 		return vps_err_say(e, -EOPNOTSUPP,
 		    "process %u has no vdso: can't be restored",
 		    f->p->rec->pid);
-	if (vdso_len != r->vdso_len || vvar_len != r->vvar_len)
+	if (vdso_len != r->kmaps.vdso_len || vvar_len != r->kmaps.vvar_len)
 		return vps_err_say(e, -EOPNOTSUPP,
 		    "process %u: the kernel it comes from has another vdso",
 		    f->p->rec->pid);
-	if (vdso == r->vdso && vvar == r->vvar)
+	if (vdso == r->kmaps.vdso && vvar == r->kmaps.vvar)
 		return 0;
 	/* mremap() moves one mapping at a time: vvar may be two */
 	sys_rcalls_reset(&r->calls);
-	for (size_t i = 0; i < r->n_vparts; i++)
-		(void)move_one(f, r->vpart[i].start, r->vpart[i].len,
-		    park + (r->vpart[i].start - r->vvar));
-	(void)move_one(f, r->vdso, r->vdso_len, park + 0x100000);
-	for (size_t i = 0; i < r->n_vparts; i++)
-		(void)move_one(f, park + (r->vpart[i].start - r->vvar),
-		    r->vpart[i].len, vvar + (r->vpart[i].start - r->vvar));
-	(void)move_one(f, park + 0x100000, r->vdso_len, vdso);
+	for (size_t i = 0; i < r->kmaps.n_vparts; i++)
+		(void)move_one(f, r->kmaps.vpart[i].start,
+		    r->kmaps.vpart[i].len,
+		    park + (r->kmaps.vpart[i].start - r->kmaps.vvar));
+	(void)move_one(f, r->kmaps.vdso, r->kmaps.vdso_len, park + 0x100000);
+	for (size_t i = 0; i < r->kmaps.n_vparts; i++)
+		(void)move_one(f,
+		    park + (r->kmaps.vpart[i].start - r->kmaps.vvar),
+		    r->kmaps.vpart[i].len,
+		    vvar + (r->kmaps.vpart[i].start - r->kmaps.vvar));
+	(void)move_one(f, park + 0x100000, r->kmaps.vdso_len, vdso);
 	rc = run(f, "move the vdso", e);
 	return rc;
 }

@@ -88,7 +88,7 @@ rst_sysinsn(const struct rst *r, const struct rst_proc *p)
 	for (size_t i = 0; i < p->mm->n_vmas; i++)
 		if (p->mm->vmas[i].kind == 2)
 			return p->mm->vmas[i].start +
-			       (r->stub.sysinsn - r->vdso);
+			       (r->stub.sysinsn - r->kmaps.vdso);
 	return 0;
 }
 

@@ -16,9 +16,11 @@
 #include "base/fdio.h"
 #include "base/helper.h"
 #include "conf/conf.h"
+#include "core/cgroup.h"
 #include "core/control.h"
 #include "core/create.h"
 #include "core/destroy.h"
+#include "core/enter.h"
 #include "core/exec.h"
 #include "core/holder.h"
 #include "core/keeper.h"
@@ -194,6 +196,7 @@ struct job {
 	struct core_inst *in;
 	const struct rst_head *h;
 	int image, program;
+	int skel; /* for processes that enter from outside */
 	int ctl[2];
 };
 
@@ -243,6 +246,30 @@ start_builder(const struct job *j, struct vps_err *e)
 	    j->in, (pid_t)j->h->free_pid, j->program, argv, envp, fds, 3, e);
 }
 
+/* The host's init becomes its parent, as of what execin starts. */
+static int
+enter_skeleton(struct job *j, uint32_t pid, int chan)
+{
+	static char name[] = "init";
+	char *argv[] = {name, NULL}, *envp[] = {NULL};
+	const struct core_enter what = {.cgroup = CORE_CG_PAYLOAD,
+	    .detach = true,
+	    .pid_in = (pid_t)pid,
+	    .program = j->skel,
+	    .argv = argv,
+	    .envp = envp,
+	    .fds = &chan,
+	    .nfds = 1};
+	struct rst_msg m = {.what = RST_MSG_ENTERED, .num = pid};
+	struct core_entered out;
+
+	if (core_enter(j->in, &what, &out, NULL, &m.err) < 0)
+		m.what = RST_MSG_FAILED;
+	else if (out.pidfd >= 0)
+		(void)close(out.pidfd);
+	return sys_unix_send(j->ctl[0], &m, sizeof(m), NULL, 0);
+}
+
 /* What the builder says until it is done: descriptors for the holder first. */
 static int
 listen_to_builder(struct job *j, struct vps_err *e)
@@ -264,6 +291,8 @@ listen_to_builder(struct job *j, struct vps_err *e)
 		}
 		if (m.what == RST_MSG_MASTER && fds.n == 1)
 			(void)core_hold_put(holder, m.num, fds.fd[0]);
+		if (m.what == RST_MSG_ENTER && fds.n == 1)
+			(void)enter_skeleton(j, m.num, fds.fd[0]);
 		sys_fds_close(&fds);
 		if (m.what == RST_MSG_FAILED) {
 			m.err.msg[sizeof(m.err.msg) - 1] = '\0';
@@ -352,7 +381,7 @@ make(int fd, const struct rst_head *h, const struct rst_opt *opt,
 	auto_close int skel = helper_memfd("vps-skel", e);
 	auto_close int builder = helper_memfd("vps-builder", e);
 	struct core_create_opt c = CORE_CREATE_OPT;
-	struct job j = {.h = h, .image = fd, .program = builder};
+	struct job j = {.h = h, .image = fd, .program = builder, .skel = skel};
 	int r;
 
 	if (skel < 0 || builder < 0)

@@ -38,6 +38,15 @@ struct rst_temp {
 	struct sys_tracee t;
 };
 
+/* What the kernel has mapped into a skeleton. */
+struct rst_kmaps {
+	uint64_t vdso, vdso_len, vvar, vvar_len;
+	struct {
+		uint64_t start, len;
+	} vpart[4]; /* vvar is one or several mappings */
+	size_t n_vparts;
+};
+
 struct rst {
 	struct vd_reader *rd;
 	int ctl;     /* to the command: requests that need the host */
@@ -64,11 +73,7 @@ struct rst {
 	struct sys_remote stub; /* mapped at one address in every process */
 	struct sys_rcalls calls;
 	struct sys_tracee root; /* the skeleton; = procs[0]'s first thread */
-	uint64_t vdso, vdso_len, vvar, vvar_len; /* in the skeleton */
-	struct {
-		uint64_t start, len;
-	} vpart[4]; /* vvar is one or several mappings */
-	size_t n_vparts;
+	struct rst_kmaps kmaps; /* the same in all skeletons */
 	int chan_here;  /* SCM_RIGHTS to whichever process receives */
 	int chan_there; /* its number in every skeleton */
 	struct rst_temp *temps;
@@ -86,6 +91,10 @@ struct rst_proc *rst_proc(struct rst *r, uint32_t pid);
 
 /* skel.c: the skeleton made ready to be forked; running tables. */
 int rst_skel_open(struct rst *r, struct vps_err *e);
+/* One more skeleton that isn't a child of any: the command puts it inside with
+ * that number. */
+int rst_skel_enter(
+    struct rst *r, uint32_t pid, struct sys_tracee *ret, struct vps_err *e);
 /* Runs r->calls in `t`; the message names `what` and the call that failed. */
 int rst_run(
     struct rst *r, struct sys_tracee *t, const char *what, struct vps_err *e);

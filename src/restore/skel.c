@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "restore/build.h"
 #include "restore/rst_i.h"
 #include "sys/maps.h"
+#include "sys/unix.h"
 
 #define TASK_END 0x7ffffffff000ull
 
@@ -114,43 +116,49 @@ hole_find(struct rst *r, const struct sys_maps *own)
 
 /* Where the kernel has put its own mappings in the skeleton. */
 static int
-kernel_maps(struct rst *r, const struct sys_maps *m)
+kernel_maps(struct rst_kmaps *k, const struct sys_maps *m)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		const struct sys_vma *v = &m->v[i];
 
 		if (strcmp(v->name, "[vdso]") == 0) {
-			r->vdso = v->start;
-			r->vdso_len = v->end - v->start;
+			k->vdso = v->start;
+			k->vdso_len = v->end - v->start;
 		} else if (strncmp(v->name, "[vvar", 5) == 0) {
 			/* [vvar] and [vvar_vclock] are neighbours */
-			if (r->vvar_len == 0)
-				r->vvar = v->start;
-			r->vvar_len = v->end - r->vvar;
-			if (r->n_vparts == ARRAY_LEN(r->vpart))
+			if (k->vvar_len == 0)
+				k->vvar = v->start;
+			k->vvar_len = v->end - k->vvar;
+			if (k->n_vparts == ARRAY_LEN(k->vpart))
 				return -E2BIG;
-			r->vpart[r->n_vparts].start = v->start;
-			r->vpart[r->n_vparts++].len = v->end - v->start;
+			k->vpart[k->n_vparts].start = v->start;
+			k->vpart[k->n_vparts++].len = v->end - v->start;
 		}
 	}
-	return r->vdso == 0 || r->vvar == 0 ? -ENOENT : 0;
+	return k->vdso == 0 || k->vvar == 0 ? -ENOENT : 0;
 }
 
-/* Everything but the stub, vvar and vdso away. */
+/* All memory but the stub, vvar and vdso away. */
+static void
+add_strip(struct sys_rcalls *c, const struct sys_maps *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct sys_vma *v = &m->v[i];
+
+		if (v->name[0] == '[' && v->name[1] == 'v')
+			continue;
+		(void)sys_radd(
+		    c, SYS_munmap, RA_VAL(v->start), RA_VAL(v->end - v->start));
+	}
+}
+
 static int
 strip(struct rst *r, const struct sys_maps *m, struct vps_err *e)
 {
 	sys_rcalls_reset(&r->calls);
 	(void)sys_radd(
 	    &r->calls, SYS_close_range, RA_VAL(0), RA_VAL(~0u), RA_VAL(0));
-	for (size_t i = 0; i < m->n; i++) {
-		const struct sys_vma *v = &m->v[i];
-
-		if (v->name[0] == '[' && v->name[1] == 'v')
-			continue;
-		(void)sys_radd(&r->calls, SYS_munmap, RA_VAL(v->start),
-		    RA_VAL(v->end - v->start));
-	}
+	add_strip(&r->calls, m);
 	return rst_run(r, &r->root, "clear the skeleton", e);
 }
 
@@ -196,38 +204,134 @@ channel(struct rst *r, struct vps_err *e)
 	return rc;
 }
 
+static int
+seize(pid_t pid, struct sys_tracee *t, struct sys_maps *m, struct rst_kmaps *k,
+    struct vps_err *e)
+{
+	auto_close int proc = open("/proc", O_RDONLY | O_CLOEXEC);
+	int status, rc;
+
+	*t = (struct sys_tracee){.tid = pid};
+	rc = sys_ptrace_seize(pid, RST_PTRACE_OPTIONS);
+	if (rc == 0)
+		rc = sys_ptrace_interrupt(pid);
+	if (rc == 0)
+		rc = sys_ptrace_wait(pid, &status);
+	if (rc == 0)
+		rc = sys_tracee_get(t, 0, 0);
+	if (rc == 0)
+		rc = sys_maps_read(proc, pid, m);
+	if (rc == 0)
+		rc = kernel_maps(k, m);
+	t->stopped = true;
+	t->mask = UINT64_MAX;
+	return rc < 0 ? vps_err_set(e, rc, "attach to the skeleton") : 0;
+}
+
 int
 rst_skel_open(struct rst *r, struct vps_err *e)
 {
-	auto_close int proc = open("/proc", O_RDONLY | O_CLOEXEC);
 	struct sys_maps m = {0};
-	int status, rc;
+	int rc = seize(1, &r->root, &m, &r->kmaps, e);
 	uint64_t at;
 
-	r->root.tid = 1;
-	rc = sys_ptrace_seize(1, RST_PTRACE_OPTIONS);
-	if (rc == 0)
-		rc = sys_ptrace_interrupt(1);
-	if (rc == 0)
-		rc = sys_ptrace_wait(1, &status);
-	if (rc == 0)
-		rc = sys_tracee_get(&r->root, 0, 0);
-	if (rc == 0)
-		rc = sys_maps_read(proc, 1, &m);
-	if (rc == 0)
-		rc = kernel_maps(r, &m);
 	if (rc < 0) {
 		sys_maps_fini(&m);
-		return vps_err_set(e, rc, "attach to the skeleton");
+		return rc;
 	}
-	r->root.stopped = true;
-	r->root.mask = UINT64_MAX;
 	at = hole_find(r, &m);
-	rc = at == 0 ? -ENOMEM : sys_remote_open(&r->stub, 1, r->vdso, at);
+	rc =
+	    at == 0 ? -ENOMEM : sys_remote_open(&r->stub, 1, r->kmaps.vdso, at);
 	if (rc < 0)
 		vps_err_set(e, rc, "map the stub");
 	if (rc == 0)
 		rc = strip(r, &m, e);
 	sys_maps_fini(&m);
 	return rc < 0 ? rc : channel(r, e);
+}
+
+/* The command does what needs the host: the process has no parent inside. */
+static int
+ask_to_enter(struct rst *r, uint32_t pid, struct vps_err *e)
+{
+	auto_close int chan = rst_take_fd(r, r->root.tid, r->chan_there, e);
+	struct rst_msg m = {.what = RST_MSG_ENTER, .num = pid};
+	int rc;
+
+	if (chan < 0)
+		return chan;
+	rc = sys_unix_send(r->ctl, &m, sizeof(m), &chan, 1);
+	if (rc < 0)
+		return vps_err_set(e, rc, "talk with the command");
+	if (recv(r->ctl, &m, sizeof(m), 0) != (ssize_t)sizeof(m))
+		return vps_err_say(e, -EPIPE, "the command is gone");
+	if (m.what == RST_MSG_ENTERED)
+		return 0;
+	m.err.msg[sizeof(m.err.msg) - 1] = '\0';
+	return vps_err_say(e, m.err.code < 0 ? m.err.code : -EPROTO,
+	    "process %u: %s", pid, m.err.msg);
+}
+
+static void
+add_move(struct sys_rcalls *c, uint64_t from, uint64_t len, uint64_t to)
+{
+	(void)sys_radd(c, SYS_mremap, RA_VAL(from), RA_VAL(len), RA_VAL(len),
+	    RA_VAL(MREMAP_MAYMOVE | MREMAP_FIXED), RA_VAL(to));
+}
+
+/* vvar and vdso to where they are in the first skeleton, by way of a place
+ * where nothing is. */
+static int
+add_same_place(
+    struct sys_rcalls *c, const struct rst *r, const struct rst_kmaps *k)
+{
+	const struct rst_kmaps *to = &r->kmaps;
+	uint64_t park = r->stub.base + SYS_REMOTE_SIZE + 0x100000;
+
+	if (k->n_vparts != to->n_vparts || k->vdso_len != to->vdso_len ||
+	    k->vvar_len != to->vvar_len)
+		return -EPROTO;
+	for (size_t i = 0; i < k->n_vparts; i++)
+		add_move(c, k->vpart[i].start, k->vpart[i].len,
+		    park + (k->vpart[i].start - k->vvar));
+	add_move(c, k->vdso, k->vdso_len, park + 0x100000);
+	for (size_t i = 0; i < k->n_vparts; i++)
+		add_move(c, park + (k->vpart[i].start - k->vvar),
+		    k->vpart[i].len, to->vvar + (k->vpart[i].start - k->vvar));
+	add_move(c, park + 0x100000, k->vdso_len, to->vdso);
+	return 0;
+}
+
+int
+rst_skel_enter(
+    struct rst *r, uint32_t pid, struct sys_tracee *ret, struct vps_err *e)
+{
+	struct rst_kmaps k = {0};
+	struct sys_maps m = {0};
+	struct sys_remote stub;
+	struct sys_rcalls *c = &r->calls;
+	unsigned chan = (unsigned)r->chan_there;
+	int rc = ask_to_enter(r, pid, e);
+
+	if (rc == 0)
+		rc = seize((pid_t)pid, ret, &m, &k, e);
+	if (rc < 0) {
+		sys_maps_fini(&m);
+		return rc;
+	}
+	rc = sys_remote_open(&stub, (pid_t)pid, k.vdso, r->stub.base);
+	if (rc == 0) {
+		sys_rcalls_reset(c);
+		(void)sys_radd(c, SYS_dup3, RA_VAL(3), RA_VAL(chan), RA_VAL(0));
+		(void)sys_radd(
+		    c, SYS_close_range, RA_VAL(0), RA_VAL(chan - 1), RA_VAL(0));
+		(void)sys_radd(c, SYS_close_range, RA_VAL(chan + 1),
+		    RA_VAL(~0u), RA_VAL(0));
+		add_strip(c, &m);
+		rc = add_same_place(c, r, &k);
+	}
+	sys_maps_fini(&m);
+	if (rc < 0)
+		return vps_err_set(e, rc, "map the stub");
+	return rst_run(r, ret, "clear the skeleton", e);
 }

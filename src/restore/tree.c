@@ -14,6 +14,7 @@
  *   orphaned   the leader is gone: a temporary process with its number is
  *              forked by the parent, leads the session, forks the member with
  *              CLONE_PARENT, and exits when all members exist
+ *   entered    it has no parent inside: the command lets a skeleton enter
  * Groups are joined when all processes exist; those whose leader is gone get a
  * temporary one too.
  */
@@ -195,6 +196,28 @@ leads(const struct rst_proc *p)
 	return p->rec->sid == p->rec->pid;
 }
 
+/* What has entered the instance (execin, execwt) has no parent in it; it leads
+ * a session from its beginning. */
+static int
+from_outside(struct rst *r, struct rst_proc *p, struct vps_err *e)
+{
+	int rc;
+
+	if (!leads(p))
+		return vps_err_say(e, -EOPNOTSUPP,
+		    "process %u: has entered from outside, and has no session "
+		    "of its own",
+		    p->rec->pid);
+	rc = rst_skel_enter(r, p->rec->pid, &p->th[0].t, e);
+	if (rc == 0)
+		rc = rst_session_tty(r, p, e);
+	if (rc < 0)
+		return rc;
+	p->made = true;
+	p->sid = p->rec->sid;
+	return 1;
+}
+
 /* 1: made, 0: not possible yet. */
 static int
 try_make(struct rst *r, struct rst_proc *p, struct vps_err *e)
@@ -203,6 +226,8 @@ try_make(struct rst *r, struct rst_proc *p, struct vps_err *e)
 	struct sys_tracee *from;
 	int rc;
 
+	if (p->rec->ppid == 0)
+		return from_outside(r, p, e);
 	if (parent == NULL)
 		return vps_err_say(e, -EBADMSG,
 		    "image: process %u has no parent %u", p->rec->pid,

@@ -170,9 +170,11 @@ sys_tracee_put(struct sys_tracee *t)
 
 	if (!t->saved || !t->dirty)
 		return 0;
-	r = sys_ptrace_setregs(t->tid, &t->regs);
+	/* The mask first: a tracer that dies in between leaves the task in the
+	 * stub, whose end gives the registers back. */
+	r = sys_ptrace_setmask(t->tid, t->mask);
 	if (r == 0)
-		r = sys_ptrace_setmask(t->tid, t->mask);
+		r = sys_ptrace_setregs(t->tid, &t->regs);
 	if (r == 0)
 		t->dirty = false;
 	return r;

@@ -10,8 +10,11 @@
  */
 #include "sys/remote.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,13 +22,18 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/auto.h"
 #include "sys/ptrace.h"
 
 #define CODE_OFF  0u
 #define FRAME_OFF 4096u
 #define TABLE_OFF (FRAME_OFF + 16384u)
 #define DATA_OFF  (TABLE_OFF + 32768u)
+
+#define PAD_SIZE 160u /* of m->pad */
+#define MASK_AT  136
 
 /* The stub reads this layout: keep in step with the offsets below. */
 struct entry {
@@ -171,35 +179,110 @@ wait_past_event_stops(pid_t tid, int req, int *ret_status)
 	}
 }
 
-int
-sys_remote_call(const struct sys_remote *m, pid_t tid, long nr,
-    const uint64_t arg[6], int64_t *ret)
+/* Where an interrupted system call is to go on when its task gets its state
+ * back from code in it, which doesn't restart calls by itself. */
+static void
+restart_regs(struct user_regs_struct *g)
 {
-	struct user_regs_struct own, regs;
-	uint64_t mask;
-	int status, r;
+	long nr = (long)g->orig_rax;
 
-	r = sys_ptrace_getregs(tid, &own);
-	if (r < 0)
-		return r;
-	r = sys_ptrace_getmask(tid, &mask);
-	if (r < 0)
-		return r;
-	r = sys_ptrace_setmask(tid, UINT64_MAX);
-	if (r < 0)
-		return r;
-	regs = own;
-	regs.rip = m->sysinsn;
-	regs.rax = (unsigned long)nr;
-	regs.orig_rax = (unsigned long)-1;
-	regs.cs = 0x33;
-	regs.rdi = arg[0];
-	regs.rsi = arg[1];
-	regs.rdx = arg[2];
-	regs.r10 = arg[3];
-	regs.r8 = arg[4];
-	regs.r9 = arg[5];
-	r = sys_ptrace_setregs(tid, &regs);
+	if (nr < 0)
+		return;
+	switch ((long)g->rax) {
+	case -512: /* ERESTARTSYS */
+	case -513: /* ERESTARTNOINTR */
+	case -514: /* ERESTARTNOHAND */
+	case -516: /* ERESTART_RESTARTBLOCK: the whole call once more */
+		g->rax = g->orig_rax;
+		g->rip -= 2;
+		break;
+	}
+}
+
+struct code {
+	uint8_t b[PAD_SIZE];
+	size_t n;
+};
+
+static void
+code_add(struct code *c, const void *p, size_t n)
+{
+	memcpy(c->b + c->n, p, n);
+	c->n += n;
+}
+
+static void
+code_reg(struct code *c, uint8_t rex, uint8_t op, uint64_t v)
+{
+	const uint8_t mov[2] = {rex, op};
+
+	code_add(c, mov, 2);
+	code_add(c, &v, 8);
+}
+
+/* The call; then the mask from MASK_AT. */
+static const uint8_t call_and_mask[] = {0x0f, 0x05, /* syscall */
+    0xb8, SYS_rt_sigprocmask, 0, 0, 0,              /* mov , %eax */
+    0xbf, SIG_SETMASK, 0, 0, 0,                     /* mov , %edi */
+    0x48, 0x8d, 0x35, MASK_AT - 19, 0, 0, 0,        /* lea , %rsi */
+    0xba, 0, 0, 0, 0,                               /* mov $0, %edx */
+    0x41, 0xba, 8, 0, 0, 0,                         /* mov $8, %r10d */
+    0x0f, 0x05};
+
+/* A system call, and the way back for a task without a tracer: its mask, the
+ * registers that the call needs or the kernel overwrites, its own rip. Nothing
+ * in it changes the flags. */
+static void
+way_back(struct code *c, const struct user_regs_struct *own, uint64_t mask)
+{
+	static const uint8_t jmp[] = {0xff, 0x25, 0, 0, 0, 0};
+	struct user_regs_struct g = *own;
+	uint64_t rip;
+
+	restart_regs(&g);
+	rip = g.rip;
+	*c = (struct code){.n = 0};
+	code_add(c, call_and_mask, sizeof(call_and_mask));
+	code_reg(c, 0x48, 0xb8, g.rax);
+	code_reg(c, 0x48, 0xb9, g.rcx);
+	code_reg(c, 0x48, 0xba, g.rdx);
+	code_reg(c, 0x48, 0xbe, g.rsi);
+	code_reg(c, 0x48, 0xbf, g.rdi);
+	code_reg(c, 0x49, 0xb8, g.r8);
+	code_reg(c, 0x49, 0xb9, g.r9);
+	code_reg(c, 0x49, 0xba, g.r10);
+	code_reg(c, 0x49, 0xbb, g.r11);
+	code_add(c, jmp, sizeof(jmp));
+	code_add(c, &rip, 8);
+	memcpy(c->b + MASK_AT, &mask, 8);
+}
+
+/* The vdso can be written to by a tracer only, as by debuggers. -1: it can't
+ * be done here (no /proc, or a kernel that forbids it): then there is no way
+ * back. */
+static int
+pad_open(const struct sys_remote *m, const struct code *c)
+{
+	char path[32];
+	int fd;
+
+	if (m->pad == 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", m->pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && pwrite(fd, c->b, PAD_SIZE, (off_t)m->pad) != PAD_SIZE) {
+		(void)close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int
+syscall_stops(pid_t tid, int64_t *ret)
+{
+	struct user_regs_struct regs;
+	int status, r = 0;
+
 	for (int i = 0; r == 0 && i < 2; i++) { /* entry, exit */
 		if (ptrace(PTRACE_SYSCALL, tid, NULL, NULL) < 0)
 			r = -errno;
@@ -212,6 +295,45 @@ sys_remote_call(const struct sys_remote *m, pid_t tid, long nr,
 		r = sys_ptrace_getregs(tid, &regs);
 		*ret = (int64_t)regs.rax;
 	}
+	return r;
+}
+
+int
+sys_remote_call(const struct sys_remote *m, pid_t tid, long nr,
+    const uint64_t arg[6], int64_t *ret)
+{
+	static const struct code none;
+	struct user_regs_struct own, regs;
+	auto_close int pad = -1;
+	struct code c;
+	uint64_t mask;
+	int status, r;
+
+	r = sys_ptrace_getregs(tid, &own);
+	if (r == 0)
+		r = sys_ptrace_getmask(tid, &mask);
+	if (r < 0)
+		return r;
+	way_back(&c, &own, mask);
+	pad = pad_open(m, &c);
+	regs = own;
+	regs.rip = pad >= 0 ? m->pad : m->sysinsn;
+	regs.rax = (unsigned long)nr;
+	regs.orig_rax = (unsigned long)-1;
+	regs.cs = 0x33;
+	regs.rdi = arg[0];
+	regs.rsi = arg[1];
+	regs.rdx = arg[2];
+	regs.r10 = arg[3];
+	regs.r8 = arg[4];
+	regs.r9 = arg[5];
+	/* The mask second, and first when it goes back: it is put right from
+	 * the first instruction of the way back on, and not without it. */
+	r = sys_ptrace_setregs(tid, &regs);
+	if (r == 0)
+		r = sys_ptrace_setmask(tid, UINT64_MAX);
+	if (r == 0)
+		r = syscall_stops(tid, ret);
 	if (r == -ESRCH)
 		return r;
 	/* Own state back; a stop inside get_signal(), where the kernel restarts
@@ -222,26 +344,54 @@ sys_remote_call(const struct sys_remote *m, pid_t tid, long nr,
 		r = sys_ptrace_cont(tid, 0);
 	if (r == 0)
 		r = sys_ptrace_wait(tid, &status);
-	if (sys_ptrace_setregs(tid, &own) < 0 ||
-	    sys_ptrace_setmask(tid, mask) < 0)
+	if (sys_ptrace_setmask(tid, mask) < 0 ||
+	    sys_ptrace_setregs(tid, &own) < 0)
 		return -ESRCH;
+	if (pad >= 0)
+		(void)!pwrite(pad, none.b, PAD_SIZE, (off_t)m->pad);
 	return r;
 }
 
-/* Finds "syscall" (0f 05) in the target's vdso. */
+/* Or has what a tracer that died has left. */
+static bool
+is_free(const uint8_t *p)
+{
+	if (memcmp(p, call_and_mask, sizeof(call_and_mask)) == 0)
+		return true;
+	for (size_t i = 0; i < PAD_SIZE; i++)
+		if (p[i] != 0)
+			return false;
+	return true;
+}
+
+/* Finds "syscall" (0f 05) in the target's vdso, and bytes of its last page
+ * that its image leaves free. */
 static int
-find_sysinsn(pid_t pid, uint64_t vdso, uint64_t *ret)
+read_vdso(pid_t pid, uint64_t vdso, struct sys_remote *m)
 {
 	uint8_t page[8192];
 	struct iovec l = {page, sizeof(page)},
 		     rm = {(void *)(uintptr_t)vdso, sizeof(page)};
 	ssize_t n = process_vm_readv(pid, &l, 1, &rm, 1, 0);
+	Elf64_Ehdr h;
+	uint64_t end;
 
 	if (n < 0)
 		return -errno;
+	if (n >= (ssize_t)sizeof(h)) {
+		memcpy(&h, page, sizeof(h));
+		/* the section headers stand last */
+		end = h.e_shoff + (uint64_t)h.e_shnum * h.e_shentsize;
+		end = (end + 15) & ~15ULL;
+		if (memcmp(h.e_ident, ELFMAG, SELFMAG) == 0 &&
+		    end > sizeof(h) && end + PAD_SIZE <= (uint64_t)n &&
+		    end / 4096 == (end + PAD_SIZE - 1) / 4096 &&
+		    is_free(page + end))
+			m->pad = vdso + end;
+	}
 	for (ssize_t i = 0; i + 1 < n; i++) {
 		if (page[i] == 0x0f && page[i + 1] == 0x05) {
-			*ret = vdso + (uint64_t)i;
+			m->sysinsn = vdso + (uint64_t)i;
 			return 0;
 		}
 	}
@@ -261,7 +411,7 @@ sys_remote_open(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at)
 	int r;
 
 	*m = (struct sys_remote){.pid = pid};
-	r = find_sysinsn(pid, vdso, &m->sysinsn);
+	r = read_vdso(pid, vdso, m);
 	if (r < 0)
 		return r;
 	r = sys_remote_call(m, pid, SYS_mmap, arg, &ret);
@@ -281,7 +431,7 @@ int
 sys_remote_attach(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at)
 {
 	*m = (struct sys_remote){.pid = pid, .base = at};
-	return find_sysinsn(pid, vdso, &m->sysinsn);
+	return read_vdso(pid, vdso, m);
 }
 
 int
@@ -311,26 +461,6 @@ struct frame {
 #define UC_FP_XSTATE         1
 #define UC_SIGCONTEXT_SS     2
 #define UC_STRICT_RESTORE_SS 4
-
-/* Where an interrupted system call is to go on when its task is resumed by
- * rt_sigreturn, which doesn't restart calls by itself. */
-static void
-restart_regs(struct user_regs_struct *g)
-{
-	long nr = (long)g->orig_rax;
-
-	if (nr < 0)
-		return;
-	switch ((long)g->rax) {
-	case -512: /* ERESTARTSYS */
-	case -513: /* ERESTARTNOINTR */
-	case -514: /* ERESTARTNOHAND */
-	case -516: /* ERESTART_RESTARTBLOCK: the whole call once more */
-		g->rax = g->orig_rax;
-		g->rip -= 2;
-		break;
-	}
-}
 
 static void
 frame_fill(struct frame *f, const struct sys_tracee *t, uint64_t fpaddr)
@@ -542,9 +672,10 @@ sys_remote_run(const struct sys_remote *m, struct sys_tracee *t,
 	g.cs = 0x33;
 	g.eflags = 0x202;
 	t->dirty = true;
-	r = sys_ptrace_setmask(t->tid, ~(1ull << (t->wakesig - 1)));
+	/* in this order: what the frame puts right must not come before it */
+	r = sys_ptrace_setregs(t->tid, &g);
 	if (r == 0)
-		r = sys_ptrace_setregs(t->tid, &g);
+		r = sys_ptrace_setmask(t->tid, ~(1ull << (t->wakesig - 1)));
 	if (r == 0)
 		r = sys_ptrace_cont(t->tid, 0);
 	if (r == 0)

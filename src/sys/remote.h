@@ -74,6 +74,7 @@ struct sys_remote {
 	pid_t pid;        /* any thread of it that is in a ptrace stop */
 	uint64_t base;    /* of the stub's area */
 	uint64_t sysinsn; /* a syscall instruction of the target (its vdso) */
+	uint64_t pad;     /* unused bytes behind the vdso's image, or 0 */
 };
 #define SYS_REMOTE_SIZE (4096 + 16384 + 32768 + SYS_RDATA_MAX)
 /* Where the data area begins, for structures that hold addresses. */
@@ -87,7 +88,9 @@ sys_remote_open(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at);
 int
 sys_remote_attach(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at);
 /* One system call by its own two stops, without the stub; the registers are as
- * before. Result or negative errno in *ret. */
+ * before. Result or negative errno in *ret. Should the tracer die, the task
+ * gives itself its own registers and mask back (by code in m->pad, which is
+ * empty again afterwards). */
 int sys_remote_call(const struct sys_remote *m, pid_t tid, long nr,
     const uint64_t arg[6], int64_t *ret);
 

@@ -46,14 +46,26 @@ child_count(void)
 	return x > 1.0 && x < 2.0 ? 0 : 3;
 }
 
+static int
+mask_left(void)
+{
+	sigset_t mask;
+
+	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
+	return sigismember(&mask, SIGTERM) ? 4 : 0;
+}
+
 static pid_t
 child_new(int (*fn)(void))
 {
 	pid_t pid = fork();
+	int r;
 
 	assert(pid >= 0);
-	if (pid == 0)
-		_exit(fn());
+	if (pid == 0) {
+		r = fn();
+		_exit(r != 0 ? r : mask_left());
+	}
 	return pid;
 }
 
@@ -119,6 +131,31 @@ inject(pid_t pid, int die)
 	sys_tracee_fini(&t);
 }
 
+/* While we are in the one system call of sys_remote_call(). */
+static void
+die_in_call(pid_t pid)
+{
+	static const struct timespec ts = {0, 50000000};
+	const uint64_t arg[6] = {(uint64_t)(uintptr_t)&ts};
+	struct sys_tracee t = {.tid = pid};
+	struct sys_remote m;
+	int64_t ret;
+	pid_t killer;
+
+	stop(&t);
+	assert(sys_remote_attach(&m, pid, getauxval(AT_SYSINFO_EHDR), 0) == 0);
+	assert(sys_remote_call(&m, pid, SYS_getpid, arg, &ret) == 0);
+	assert(ret == pid);
+	killer = fork();
+	if (killer == 0) {
+		(void)usleep(10000);
+		(void)kill(getppid(), SIGKILL);
+		_exit(0);
+	}
+	(void)sys_remote_call(&m, pid, SYS_nanosleep, arg, &ret);
+	assert(!"alive");
+}
+
 static int
 outcome(pid_t pid)
 {
@@ -134,7 +171,7 @@ main(void)
 	int (*const kinds[])(void) = {child_sleep, child_count};
 
 	for (unsigned i = 0; i < 2; i++) {
-		for (int die = 0; die < 2; die++) {
+		for (int die = 0; die < 3; die++) {
 			pid_t pid = child_new(kinds[i]);
 			int r;
 
@@ -143,7 +180,10 @@ main(void)
 				pid_t tracer = fork();
 
 				if (tracer == 0) {
-					inject(pid, 1);
+					if (die == 1)
+						inject(pid, 1);
+					else
+						die_in_call(pid);
 					_exit(0);
 				}
 				assert(outcome(tracer) == 100 + SIGKILL);

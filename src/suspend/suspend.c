@@ -158,6 +158,15 @@ susp_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* Root inside can take it off lo. */
+static int
+hold_check(const struct core_inst *in, int ns, int hold, struct vps_err *e)
+{
+	const struct net_cfg c = {.id = in->id};
+
+	return net_hold_check(&c, ns, hold, e);
+}
+
 int
 susp_rest(struct core_inst *in, uint64_t *ret_since, struct vps_err *e)
 {
@@ -178,6 +187,9 @@ susp_rest(struct core_inst *in, uint64_t *ret_since, struct vps_err *e)
 	if (diag < 0)
 		return vps_err_set(
 		    e, diag, "ask for the sockets of %s", in->id);
+	r = hold_check(in, ns, hold, e);
+	if (r < 0)
+		return r;
 	s = (struct rest){in, cg, hold, diag, 0};
 	for (int i = 0; i < TRIES; i++) {
 		struct timespec nap = {0, 3000000L * (i + 1)};

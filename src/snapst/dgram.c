@@ -19,6 +19,7 @@
 #include "base/auto.h"
 #include "base/fdio.h"
 #include "snapst/inet.h"
+#include "snapst/sockwas.h"
 
 #define MSG_SIZE   65536
 #define MSGS_MAX   65536
@@ -260,6 +261,10 @@ put_queue(struct snap *s, int fd, uint32_t id, const struct inet_kind *k)
 		return 0;
 	(void)sys_opt_int(fd, SOL_SOCKET, SO_PEEK_OFF, &off);
 	(void)sys_opt_int(fd, level, opt, &info);
+	snap_sock_note(s, fd,
+	    (const struct snap_opt[]){
+		{SOL_SOCKET, SO_PEEK_OFF, off}, {level, opt, info}},
+	    2);
 	r = sys_opt_put(fd, SOL_SOCKET, SO_PEEK_OFF, 0);
 	if (r >= 0)
 		r = sys_opt_put(fd, level, opt, 1);

@@ -13,11 +13,13 @@
 
 #include "base/auto.h"
 #include "base/fdio.h"
+#include "base/str.h"
 #include "snapst/head.h"
 #include "snapst/leftover.h"
 #include "snapst/masters.h"
 #include "snapst/snap.h"
 #include "snapst/snapshot.h"
+#include "snapst/sockwas.h"
 #include "suspend/suspend.h"
 #include "sys/freezer.h"
 
@@ -132,16 +134,11 @@ master_of(void *arg, int num)
 }
 
 static int
-undo_terminals(struct core_inst *in, struct vps_err *e)
+undo_terminals(struct core_inst *in, int undo, struct vps_err *e)
 {
-	auto_close int undo =
-	    openat(in->dir, "undo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct snap_masters m = {.keeper = -1};
-	int r;
+	int r = snap_masters_get(in, &m, e);
 
-	if (undo < 0)
-		return vps_err_set(e, -errno, "open undo of %s", in->id);
-	r = snap_masters_get(in, &m, e);
 	if (r == 0)
 		r = snap_tty_undo(undo, master_of, &m, e);
 	snap_masters_fini(&m);
@@ -153,16 +150,22 @@ static int
 undo_snapshot(struct core_inst *in, const char *arg, struct vps_err *e)
 {
 	auto_close int cg = susp_cgroup(in, e);
+	auto_close int undo =
+	    openat(in->dir, "undo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
 	(void)arg;
 	if (cg < 0)
 		return cg;
+	if (undo < 0)
+		return vps_err_set(e, -errno, "open undo of %s", in->id);
 	r = sys_freeze(cg, 1000);
 	if (r < 0)
 		return vps_err_set(e, r, "freeze %s again", in->id);
 	r = snap_leftovers(cg, e);
-	return r < 0 ? r : undo_terminals(in, e);
+	if (r == 0)
+		r = snap_sock_undo(cg, undo, e);
+	return r < 0 ? r : undo_terminals(in, undo, e);
 }
 
 const struct core_undo_kind snap_undo_kinds[] = {
@@ -264,25 +267,76 @@ to_fd(struct core_inst *in, int fd, bool live, uint64_t *ret_frozen,
 		    : snap_instance(in, fd, e);
 }
 
-/* The directory of a path that is about to get a new name. */
+/* malloc()ed. */
+static char *
+dir_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return strdup(".");
+	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* A name in it is new. */
 static int
 sync_dir(const char *path)
 {
-	auto_free char *dir = strdup(path);
+	auto_free char *dir = dir_of(path);
 	auto_close int fd = -1;
-	char *slash;
 
 	if (dir == NULL)
 		return -ENOMEM;
-	slash = strrchr(dir, '/');
-	if (slash == NULL)
-		(void)snprintf(dir, strlen(dir) + 1, ".");
-	else
-		slash[slash == dir] = '\0';
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Without a name until it is whole, where the filesystem can: a killed command
+ * leaves nothing. `tmp` is empty then. */
+static int
+open_new(const char *path, char *tmp, size_t n, struct vps_err *e)
+{
+	auto_free char *dir = dir_of(path);
+	int fd, r;
+
+	if (dir == NULL)
+		return vps_err_set(e, -ENOMEM, "%s", path);
+	tmp[0] = '\0';
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return fd;
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
+		return vps_err_set(e, -errno, "create %s", path);
+	r = str_fmt(tmp, n, "%s.tmp%d", path, getpid());
+	if (r < 0)
+		return vps_err_set(e, r, "%s", path);
+	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd < 0 ? vps_err_set(e, -errno, "create %s", tmp) : fd;
+}
+
+/* There is no link(2) that replaces: a file that is there gets its successor by
+ * a name for the blink of an eye. */
+static int
+give_name(int fd, const char *path, char *tmp, size_t n)
+{
+	char self[40];
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (tmp[0] == '\0') {
+		if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ==
+		    0)
+			return 0;
+		if (errno != EEXIST)
+			return -errno;
+		if (str_fmt(tmp, n, "%s.tmp%d", path, getpid()) < 0)
+			return -ENAMETOOLONG;
+		if (linkat(AT_FDCWD, self, AT_FDCWD, tmp, AT_SYMLINK_FOLLOW) <
+		    0)
+			return -errno;
+	}
+	return rename(tmp, path) < 0 ? -errno : 0;
 }
 
 int
@@ -303,20 +357,20 @@ snap_to_file(struct core_inst *in, const char *path, bool live,
 			return vps_err_set(e, -errno, "open %s", path);
 		return to_fd(in, fd, live, ret_frozen, e);
 	}
-	r = snprintf(tmp, sizeof(tmp), "%s.tmp%d", path, getpid());
-	if (r < 0 || (size_t)r >= sizeof(tmp))
-		return vps_err_set(e, -ENAMETOOLONG, "%s", path);
-	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	fd = open_new(path, tmp, sizeof(tmp), e);
 	if (fd < 0)
-		return vps_err_set(e, -errno, "create %s", tmp);
+		return fd;
 	r = to_fd(in, fd, live, ret_frozen, e);
 	if (r == 0 && fsync(fd) < 0)
-		r = vps_err_set(e, -errno, "write %s", tmp);
-	if (r == 0 && rename(tmp, path) < 0)
-		r = vps_err_set(e, -errno, "rename %s to %s", tmp, path);
-	if (r < 0)
+		r = vps_err_set(e, -errno, "write %s", path);
+	if (r == 0) {
+		r = give_name(fd, path, tmp, sizeof(tmp));
+		if (r < 0)
+			vps_err_set(e, r, "give %s its name", path);
+	}
+	if (r < 0 && tmp[0] != '\0')
 		(void)unlink(tmp);
-	else if ((r = sync_dir(path)) < 0)
+	else if (r == 0 && (r = sync_dir(path)) < 0)
 		vps_err_set(e, r, "sync the directory of %s", path);
 	return r;
 }

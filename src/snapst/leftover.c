@@ -8,17 +8,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/fdio.h"
 #include "sys/freezer.h"
 #include "sys/maps.h"
+#include "sys/proc.h"
 #include "sys/ptrace.h"
 #include "sys/remote.h"
+
+#define STOP_MS        50
+#define STOP_THAWED_MS 2000
 
 static const struct sys_vma *
 stub_in(const struct sys_maps *m, uint64_t *ret_vdso)
@@ -40,24 +47,69 @@ stub_in(const struct sys_maps *m, uint64_t *ret_vdso)
 }
 
 static int
-take_out(int cgroup, pid_t pid, uint64_t at, uint64_t vdso)
+wait_stop(pid_t tid, int ms, int *ret_status)
 {
-	struct sys_remote m;
-	int status, r = sys_ptrace_seize(pid, PTRACE_O_TRACESYSGOOD);
+	for (int i = 0; i < ms * 5; i++) {
+		pid_t r = waitpid(tid, ret_status, __WALL | WNOHANG);
 
+		if (r < 0)
+			return errno == ECHILD ? -ESRCH : -errno;
+		if (r > 0)
+			return WIFSTOPPED(*ret_status) ? 0 : -ESRCH;
+		(void)usleep(200);
+	}
+	return -ETIMEDOUT;
+}
+
+/* One that hasn't exited. */
+static pid_t
+seize_thread(int proc, pid_t pid)
+{
+	auto_free int *tids = NULL;
+	char path[32];
+	int n, r = -ESRCH;
+
+	(void)snprintf(path, sizeof(path), "%d/task", pid);
+	n = sys_numdir(proc, path, &tids);
+	for (int i = 0; i < n; i++) {
+		r = sys_ptrace_seize(tids[i], PTRACE_O_TRACESYSGOOD);
+		if (r == 0)
+			return tids[i];
+	}
+	return n < 0 ? n : r;
+}
+
+/* Since the command died the tasks may have run on: one that waits for a vfork
+ * child comes to a stop only when all are thawed. */
+static int
+take_out(int cgroup, int proc, pid_t pid, uint64_t at, uint64_t vdso)
+{
+	pid_t tid = seize_thread(proc, pid);
+	struct sys_remote m;
+	int status = 0, r;
+
+	if (tid < 0)
+		return tid == -ESRCH || tid == -ENOENT ? 0 : tid;
+	r = sys_ptrace_interrupt(tid);
 	if (r == 0)
-		r = sys_ptrace_interrupt(pid);
-	if (r == 0)
-		r = sys_ptrace_wait(pid, &status);
-	if (r < 0)
-		return r;
+		r = wait_stop(tid, STOP_MS, &status);
+	if (r == -ETIMEDOUT) {
+		(void)sys_thaw(cgroup);
+		r = wait_stop(tid, STOP_THAWED_MS, &status);
+	}
+	if (r < 0) {
+		(void)sys_freeze(cgroup, STOP_MS);
+		return r == -ESRCH ? 0 : r;
+	}
 	r = sys_remote_attach(&m, pid, vdso, at);
 	if (r == 0)
 		r = sys_thaw(cgroup);
 	if (r == 0)
-		r = sys_remote_close(&m, pid);
-	(void)sys_freeze(cgroup, 100);
-	(void)sys_ptrace_detach(pid, 0);
+		r = sys_remote_close(&m, tid);
+	(void)file_write(cgroup, "cgroup.freeze", "1");
+	/* a stop for a signal: it is still to be had */
+	(void)sys_ptrace_detach(tid, status >> 16 == 0 ? WSTOPSIG(status) : 0);
+	(void)sys_freeze(cgroup, STOP_MS);
 	return r;
 }
 
@@ -79,7 +131,7 @@ snap_leftovers(int cgroup, struct vps_err *e)
 			continue;
 		v = stub_in(&m, &vdso);
 		if (v != NULL && vdso != 0)
-			r = take_out(cgroup, pids[i], v->start, vdso);
+			r = take_out(cgroup, proc, pids[i], v->start, vdso);
 		sys_maps_fini(&m);
 		if (r < 0)
 			vps_err_set(e, r, "clean process %d", pids[i]);

@@ -17,6 +17,7 @@
 #include "base/fdio.h"
 #include "snapst/proc.h"
 #include "snapst/snap_i.h"
+#include "snapst/sockwas.h"
 #include "snapst/world.h"
 
 struct vd_writer *
@@ -425,6 +426,7 @@ snap_write(const struct snap_target *t, struct vd_writer *w, struct vps_err *e)
 		r = snap_tasks_stop(&s, e);
 	if (r == 0)
 		r = write_all(&s, e);
+	snap_sock_forget(t->undo);
 	snap_tasks_release(&s);
 	snap_close(&s);
 	return r;

@@ -16,6 +16,7 @@
 
 #include "base/auto.h"
 #include "snapst/inet.h"
+#include "snapst/sockwas.h"
 #include "sys/tcp.h"
 
 #define PIECE     (1u << 20)
@@ -342,6 +343,8 @@ tcp_dump(
 	auto_free struct inet_facts *x = calloc(1, sizeof(*x));
 	struct inet_kind k = {0};
 	struct queues q = {0};
+	struct snap_opt was[2] = {
+	    {SOL_SOCKET, SO_REUSEADDR, 0}, {SOL_SOCKET, SO_PEEK_OFF, -1}};
 	int peek_off = -1, r;
 
 	if (x == NULL)
@@ -352,6 +355,9 @@ tcp_dump(
 		return r;
 	/* It would make every look begin further behind. */
 	(void)sys_opt_int(f->fd, SOL_SOCKET, SO_PEEK_OFF, &peek_off);
+	was[1].val = peek_off;
+	(void)sys_opt_int(f->fd, SOL_SOCKET, SO_REUSEADDR, &was[0].val);
+	snap_sock_note(s, f->fd, was, 2);
 	if (peek_off >= 0)
 		(void)sys_opt_put(f->fd, SOL_SOCKET, SO_PEEK_OFF, -1);
 	r = dump_with(s, f, id, x, &q, e);

@@ -17,6 +17,7 @@
 
 #include "base/auto.h"
 #include "base/buf.h"
+#include "snapst/sockwas.h"
 #include "snapst/unixsock_i.h"
 
 #define CHUNK   262144
@@ -279,6 +280,8 @@ peek_all(struct queue *q, struct vps_err *e)
 		return 0;
 	if (getsockopt(q->fd, SOL_SOCKET, SO_PEEK_OFF, &off, &len) < 0)
 		return vps_err_set(e, -errno, "unix socket: SO_PEEK_OFF");
+	snap_sock_note(
+	    q->s, q->fd, &(struct snap_opt){SOL_SOCKET, SO_PEEK_OFF, off}, 1);
 	len = sizeof(val);
 	(void)getsockopt(q->fd, SOL_SOCKET, SO_PASSCRED, &val, &len);
 	q->creds = val != 0;

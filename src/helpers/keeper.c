@@ -59,6 +59,7 @@ struct keeper {
 	struct conlog log;
 	bool console_dead; /* no slave is open: wait for a new console */
 	bool init_ended, undo_due, holder_due;
+	pid_t undoer;   /* our child that undoes, or 0 */
 	unsigned round; /* of announcements */
 	int64_t announce_at;
 };
@@ -225,21 +226,56 @@ revive_holder(struct keeper *k)
 	k->holder = core_open_proc(k->in, "holder");
 }
 
+/* Exits with 0: nothing is left to be done. */
 static void
-undo_left(struct keeper *k)
+undo_main(struct keeper *k)
 {
 	struct core_inst *in = take_instance(k);
 	struct vps_err e = {0};
+	int r;
 
 	if (in == NULL)
-		return;
-	k->undo_due = false;
-	if (core_undo_all(in, mig_undo_kinds, &e) < 0)
+		_exit(1);
+	r = core_undo_all(in, mig_undo_kinds, &e);
+	if (r < 0)
 		log_err("%s: %s", k->id, e.msg);
 	else if (core_state(in) == CORE_ST_SNAPSHOTTING)
 		(void)core_set_state(in, CORE_ST_SUSPENDED, NULL);
-	core_inst_close(in);
-	reload(k);
+	_exit(0);
+}
+
+/* In a child: it asks us for the terminals and that we leave them alone, as
+ * commands do, and takes as long as it takes. */
+static void
+undo_left(struct keeper *k)
+{
+	pid_t pid;
+
+	if (k->undoer != 0)
+		return;
+	pid = fork();
+	if (pid == 0)
+		undo_main(k);
+	if (pid < 0)
+		return;
+	k->undoer = pid;
+	k->undo_due = false;
+}
+
+static void
+reap(struct keeper *k)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != k->undoer)
+			continue;
+		k->undoer = 0;
+		if (status != 0)
+			k->undo_due = true;
+		reload(k);
+	}
 }
 
 static void
@@ -426,7 +462,7 @@ timeout_of(const struct keeper *k)
 		if (left < 0)
 			left = 0;
 	}
-	if (k->undo_due || k->init_ended || k->holder_due ||
+	if (k->undo_due || k->undoer != 0 || k->init_ended || k->holder_due ||
 	    (k->console_dead && console(k) >= 0))
 		left = left < 0 || left > RETRY_MS ? RETRY_MS : left;
 	return (int)left;
@@ -435,8 +471,7 @@ timeout_of(const struct keeper *k)
 static void
 due(struct keeper *k)
 {
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	reap(k);
 	if (k->console_dead)
 		k->console_dead = false; /* looked at again, by poll */
 	if (k->undo_due)

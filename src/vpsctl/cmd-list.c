@@ -4,6 +4,8 @@
 #include "base/auto.h"
 #include "base/json.h"
 #include "base/table.h"
+#include "core/recover.h"
+#include "migrate/instance.h"
 #include "vpsctl/ctl.h"
 #include "vpsctl/info.h"
 
@@ -50,8 +52,11 @@ list_one(const char *id, struct table *t, struct json *j, struct vps_err *e)
 {
 	struct core_inst *in;
 	struct ctl_info i;
-	int r = core_inst_open(id, CORE_READ, &in, e);
+	int r = core_open(id, CORE_READ, mig_undo_kinds, &in, e);
 
+	/* what can't be put right is shown as it is */
+	if (r < 0 && r != -VPS_ENOINST)
+		r = core_inst_open(id, CORE_READ, &in, e);
 	if (r == -VPS_ENOINST)
 		return 0;
 	if (r < 0)

@@ -85,6 +85,36 @@ import json, sys
 assert json.load(sys.stdin)["restores"] == 1'
 }
 
+@test "what has entered from outside is restored, too, with its terminal" {
+	begin
+	rm -f "$BATS_FILE_TMPDIR"/a/root/tmp/in.* "$BATS_FILE_TMPDIR"/a/root/tmp/wt.*
+	"$VPSCTL" execin a sh -c 'echo $$ >/tmp/in.pid
+		while :; do echo x >>/tmp/in.n; sleep 0.05; done'
+	"$VPSCTL" execwt a sh -c 'while :; do
+		tty >/tmp/wt.tty; echo x >>/tmp/wt.n; sleep 0.05; done' \
+		</dev/null >/dev/null 2>&1 3>&- &
+	for f in in.n wt.n; do
+		until_true 5 test -s "$BATS_FILE_TMPDIR/a/root/tmp/$f"
+	done
+	for round in 1 2; do
+		"$VPSCTL" suspend a
+		"$VPSCTL" snapshot a "$S.$round"
+		"$VPSCTL" stop a
+		run -0 "$VPSCTL" restore a "$S.$round"
+		rm "$BATS_FILE_TMPDIR"/a/root/tmp/{in.n,wt.n,wt.tty}
+		"$VPSCTL" resume a
+		for f in in.n wt.n; do
+			until_true 5 test -s "$BATS_FILE_TMPDIR/a/root/tmp/$f"
+		done
+		until_true 5 grep /dev/pts/ "$BATS_FILE_TMPDIR/a/root/tmp/wt.tty"
+	done
+	wait
+	# Its parent is still none that can be seen inside.
+	run -0 "$VPSCTL" execwt a sh -c \
+		'grep ^PPid: /proc/$(cat /tmp/in.pid)/status'
+	[[ $output == PPid:*0* ]]
+}
+
 @test "a live snapshot leaves it running" {
 	begin
 	run -0 "$VPSCTL" snapshot --live a "$S"

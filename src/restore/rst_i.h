@@ -74,8 +74,8 @@ struct rst {
 	struct sys_rcalls calls;
 	struct sys_tracee root; /* the skeleton; = procs[0]'s first thread */
 	struct rst_kmaps kmaps; /* the same in all skeletons */
-	int chan_here;  /* SCM_RIGHTS to whichever process receives */
-	int chan_there; /* its number in every skeleton */
+	int chan_here;          /* SCM_RIGHTS to whichever process receives */
+	int chan_there;         /* its number in every skeleton */
 	struct rst_temp *temps;
 	pid_t last_born;
 	uint32_t last_file;  /* id of the file read last */

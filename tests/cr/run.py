@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Crosses the payloads with what can happen to them.
 
-usage: run.py [-v] [--mode MODE,...] [--userns yes,no] [--faults]
+usage: run.py [-v] [--mode MODE,...] [--userns yes,no] [--faults] [--kills]
               [--list] [PAYLOAD...]
 
 Payloads are the programs of tests/cr/pl (see payload.h). They run in an
@@ -23,10 +23,13 @@ Modes:
 
 --faults instead makes the command fail at each of its fault points in turn
 (VPS_FAULT, and once more by being killed there); the payloads must go on.
+--kills kills suspend, resume, snapshot and restore by SIGKILL, a little later
+each time: the next command must work, and the payloads must go on.
 
 Says `N passed, N failed` at the end.
 """
 import argparse
+import json
 import os
 import re
 import signal
@@ -330,6 +333,7 @@ class Runner:
         self.lab = lab
         self.verbose = verbose
         self.passed = self.skipped = 0
+        self.kill_what = ("suspend", "resume", "live", "snapshot", "restore")
         self.failed = []
         self.lock = threading.Lock()
 
@@ -425,13 +429,23 @@ class Runner:
 
     # ---- fault points
 
+    @staticmethod
+    def points():
+        """The names of the fault points, from the sources."""
+        found = set()
+        for d, _, files in os.walk(os.path.join(hosts.REPO, "src")):
+            for n in files:
+                if n.endswith(".c"):
+                    with open(os.path.join(d, n)) as f:
+                        found |= set(re.findall(
+                            r'\b(?:core_fault|fault_hit)\("([^"]+)"',
+                            f.read()))
+        return sorted(found)
+
     def faults(self, payloads, modes, usernss):
-        out = self.lab["a"].run(["vpsctl", "debug", "faults"])
-        if out.returncode:
-            self.note("faults", "list", "vpsctl debug faults: " +
-                      out.stderr.strip())
-            return
-        points = out.stdout.split()
+        points = self.points()
+        if not points:
+            self.note("faults", "list", "no fault points found")
         for mode in modes:
             for point in points:
                 for kind in ("", "kill:"):
@@ -475,6 +489,96 @@ class Runner:
             inst.stop()
         self.note("%d payloads" % len(payloads), what, why)
 
+    # ---- killed commands
+
+    def kills(self, payloads, usernss):
+        payloads = [p for p in payloads if not p.refused
+                    and "alone" not in p.tags and p.name != "spawn_loop"]
+        for userns in usernss:
+            fit = [p for p in payloads if p.fits("file", userns)][:GROUP]
+            for what in self.kill_what:
+                why = None
+                inst = Instance(self.lab, fit, userns, self.say)
+                try:
+                    inst.start()
+                    done = self.kill_each(inst, what)
+                    inst.verify()
+                except (Bad, hosts.LabError,
+                        subprocess.TimeoutExpired) as e:
+                    why = " ".join(str(e).split())
+                    done = 0
+                finally:
+                    inst.stop()
+                self.note("%d payloads" % len(fit), "%s killed %d times"
+                          % (what, done), why)
+
+    def kill_each(self, inst, what, times=20):
+        """Kills a command, from at once to when it would be done."""
+        f = inst.root + ".vps"
+        words = {"suspend": ["suspend", inst.id],
+                 "resume": ["resume", inst.id],
+                 "live": ["snapshot", "--live", inst.id, f],
+                 "snapshot": ["snapshot", inst.id, f],
+                 "restore": ["restore", inst.id, f]}[what]
+        if what in ("resume", "snapshot", "restore"):
+            inst.vpsctl("suspend", inst.id)
+        if what == "restore":
+            inst.vpsctl("snapshot", inst.id, f)
+            inst.vpsctl("stop", inst.id)
+        t = time.monotonic()
+        inst.vpsctl(*words)         # how long it takes
+        whole = time.monotonic() - t
+        done = 0
+        for i in range(times):
+            self.back(inst, what)
+            p = inst.host.popen(["vpsctl"] + words,
+                                stderr=subprocess.DEVNULL)
+            try:
+                p.wait(whole * i / times)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait(CMD_S)
+                done += 1
+            if what == "restore":
+                continue
+            # The one after it must do what it is there for.
+            # (The keeper, or the next command, cleans up after it.)
+            end = time.monotonic() + 5
+            while True:
+                st = self.state(inst)
+                if st in ("running", "suspended") or time.monotonic() > end:
+                    break
+                time.sleep(0.05)
+            if st not in ("running", "suspended"):
+                raise Bad("%s was killed, now it is %s" % (what, st))
+        self.back(inst, what)
+        inst.vpsctl("restore" if what == "restore" else "resume",
+                    *words[1:] if what == "restore" else [inst.id],
+                    fail=None)
+        inst.vpsctl("resume", inst.id, fail=None)
+        if self.state(inst) != "running":
+            raise Bad("after the last one it is %s" % self.state(inst))
+        return done
+
+    @staticmethod
+    def back(inst, what):
+        """To the state that the command starts from."""
+        if what in ("suspend", "live"):
+            inst.vpsctl("resume", inst.id, fail=None)
+        elif what in ("resume", "snapshot"):
+            inst.vpsctl("suspend", inst.id, fail=None)
+        else:
+            inst.vpsctl("stop", inst.id, fail=None)
+
+    @staticmethod
+    def state(inst):
+        inst.vpsctl("show", inst.id)
+        r = inst.host.run(["vpsctl", "list", "--json"])
+        for x in json.loads(r.stdout):
+            if x["id"] == inst.id:
+                return x["state"]
+        return "gone"
+
     def settle(self, inst):
         """After a broken migration exactly one side has it."""
         have = []
@@ -495,6 +599,8 @@ def main():
     ap.add_argument("--mode", default="")
     ap.add_argument("--userns", default="yes,no")
     ap.add_argument("--faults", action="store_true")
+    ap.add_argument("--kills", action="store_true")
+    ap.add_argument("--what", help="with --kills: only these commands")
     ap.add_argument("--list", action="store_true")
     ap.add_argument("--lab", help="use a lab that is up")
     ap.add_argument("payloads", nargs="*")
@@ -524,6 +630,9 @@ def main():
         usernss = r.usable(usernss)
         if a.faults:
             r.faults(payloads, modes, usernss)
+        elif a.kills:
+            r.kill_what = a.what.split(",") if a.what else r.kill_what
+            r.kills(payloads, usernss)
         else:
             r.cross(payloads, modes, usernss)
     finally:

@@ -35,7 +35,9 @@ snap_masters_get(
 			from = rep.num[i] + 1;
 		}
 	} while (r == SYS_UNIX_FDS && m.n < SNAP_MASTERS_MAX);
-	if (r >= 0) {
+	/* The keeper itself, which cleans up after a dead command, reads none
+	 * while it does that; it would wait for its own answer. */
+	if (r >= 0 && core_keeper_pid(in) != getpid()) {
 		/* without a keeper nobody reads them anyway */
 		m.keeper = core_keeper_open(in, NULL);
 		if (m.keeper >= 0)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/destroy.h"
 
+#include <linux/netlink.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "base/auto.h"
@@ -9,6 +11,9 @@
 #include "core/fault.h"
 #include "core/netcfg.h"
 #include "core/tree.h"
+#include "sys/netlink.h"
+#include "sys/ns.h"
+#include "sys/sockdiag.h"
 
 #define LOG_SUBSYS "core"
 #include "base/log.h"
@@ -86,6 +91,28 @@ run_revoke(const struct core_net *n, const char *text)
 		;
 }
 
+/* A socket that was closed by the kill and has no answer to its FIN, for the
+ * network is gone, keeps the namespace for minutes. */
+static void
+drop_sockets(int diag)
+{
+	int r = diag < 0 ? diag : sys_socks_destroy(diag);
+
+	if (r < 0)
+		log_dbg("sockets: %s", strerror(-r));
+}
+
+/* While there is somebody inside; or -1. */
+static int
+open_diag(const struct core_inst *in)
+{
+	struct sys_proc_id init = core_get_proc(in, "init");
+	auto_close int live = core_open_proc(in, "init");
+	auto_close int ns = live < 0 ? -1 : sys_ns_open(init.pid, "net");
+
+	return ns < 0 ? -1 : nl_open_at(NETLINK_SOCK_DIAG, ns);
+}
+
 static void
 drop_network(const struct core_inst *in, const struct vps_spec *s, bool silent)
 {
@@ -125,6 +152,7 @@ core_destroy(struct core_inst *in, bool silent, struct vps_err *e)
 	auto_close int init = core_open_proc(in, "init");
 	auto_close int holder = core_open_proc(in, "holder");
 	auto_spec struct vps_spec spec;
+	auto_close int diag = open_diag(in);
 	struct vps_err now = {0};
 	struct core_cg cg;
 	int r, first = 0;
@@ -156,6 +184,7 @@ core_destroy(struct core_inst *in, bool silent, struct vps_err *e)
 		r = wait_for(in, holder, e);
 	if (r < 0)
 		return r;
+	drop_sockets(diag);
 	r = core_fault("destroy.network", &now);
 	keep_first(&first, e, r, &now);
 	r = core_cg_of(&cg, in, &now);

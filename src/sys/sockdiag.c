@@ -61,6 +61,35 @@ sys_socks(int diag, int proto, uint32_t states, sys_sock_cb cb, void *arg)
 	return r < 0 ? r : 0;
 }
 
+static int
+destroy_cb(void *arg, const struct sys_sock *s)
+{
+	struct nl_batch *q = arg;
+	struct inet_diag_req_v2 d = {
+	    .sdiag_family = s->family,
+	    .sdiag_protocol = IPPROTO_TCP,
+	    .idiag_states = SYS_TCPS_ALL,
+	    .id = {.idiag_sport = htons(s->sport),
+		.idiag_dport = htons(s->dport),
+		.idiag_if = s->ifindex,
+		.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
+	};
+
+	memcpy(d.id.idiag_src, s->src, sizeof(s->src));
+	memcpy(d.id.idiag_dst, s->dst, sizeof(s->dst));
+	nl_msg(q, NULL, SOCK_DESTROY, 0, &d, sizeof(d));
+	return 0;
+}
+
+int
+sys_socks_destroy(int diag)
+{
+	auto_nl_batch struct nl_batch q = {0};
+	int r = sys_socks(diag, IPPROTO_TCP, SYS_TCPS_ALL, destroy_cb, &q);
+
+	return r < 0 ? r : nl_run(diag, &q, NULL);
+}
+
 static void
 format(int family, const uint8_t *a, uint16_t port, char ret[SYS_SOCK_STR])
 {

@@ -32,6 +32,10 @@ struct sys_sock {
 typedef int (*sys_sock_cb)(void *arg, const struct sys_sock *s);
 int sys_socks(int diag, int proto, uint32_t states, sys_sock_cb cb, void *arg);
 
+/* Closes all TCP sockets at once, also those whose processes are gone; what
+ * they still say to their peers is the network's to drop. */
+int sys_socks_destroy(int diag);
+
 /* "10.0.0.1:80", "[fd09::1]:80" */
 #define SYS_SOCK_STR (INET6_ADDRSTRLEN + 9)
 void sys_sock_src(const struct sys_sock *s, char ret[SYS_SOCK_STR]);

@@ -94,23 +94,26 @@ run_revoke(const struct core_net *n, const char *text)
 /* A socket that was closed by the kill and has no answer to its FIN, for the
  * network is gone, keeps the namespace for minutes. */
 static void
-drop_sockets(int diag)
+drop_sockets(struct core_inst *in)
 {
-	int r = diag < 0 ? diag : sys_socks_destroy(diag);
+	int r = in->diag < 0 ? in->diag : sys_socks_destroy(in->diag);
 
 	if (r < 0)
 		log_dbg("sockets: %s", strerror(-r));
+	/* it keeps the namespace, too */
+	if (in->diag >= 0)
+		(void)close(take_fd(&in->diag));
 }
 
-/* While there is somebody inside; or -1. */
-static int
-open_diag(const struct core_inst *in)
+void
+core_destroy_begin(struct core_inst *in)
 {
 	struct sys_proc_id init = core_get_proc(in, "init");
 	auto_close int live = core_open_proc(in, "init");
 	auto_close int ns = live < 0 ? -1 : sys_ns_open(init.pid, "net");
 
-	return ns < 0 ? -1 : nl_open_at(NETLINK_SOCK_DIAG, ns);
+	if (in->diag < 0 && ns >= 0)
+		in->diag = nl_open_at(NETLINK_SOCK_DIAG, ns);
 }
 
 static void
@@ -152,13 +155,13 @@ core_destroy(struct core_inst *in, bool silent, struct vps_err *e)
 	auto_close int init = core_open_proc(in, "init");
 	auto_close int holder = core_open_proc(in, "holder");
 	auto_spec struct vps_spec spec;
-	auto_close int diag = open_diag(in);
 	struct vps_err now = {0};
 	struct core_cg cg;
 	int r, first = 0;
 	bool known;
 
 	spec_init(&spec);
+	core_destroy_begin(in);
 	known = core_conf(in, &spec, &now) == 0;
 	/* A second attempt is as silent as the first. */
 	if (silent)
@@ -184,7 +187,7 @@ core_destroy(struct core_inst *in, bool silent, struct vps_err *e)
 		r = wait_for(in, holder, e);
 	if (r < 0)
 		return r;
-	drop_sockets(diag);
+	drop_sockets(in);
 	r = core_fault("destroy.network", &now);
 	keep_first(&first, e, r, &now);
 	r = core_cg_of(&cg, in, &now);

@@ -62,6 +62,8 @@ core_inst_close(struct core_inst *in)
 	core_kv_fini(&in->kv);
 	if (in->work >= 0)
 		(void)close(in->work);
+	if (in->diag >= 0)
+		(void)close(in->diag);
 	if (in->lock >= 0)
 		(void)close(in->lock);
 	if (in->dir >= 0)
@@ -86,7 +88,7 @@ inst_alloc(const char *id, enum core_mode mode)
 		return NULL;
 	(void)strncpy(in->id, id, sizeof(in->id) - 1);
 	in->mode = mode;
-	in->dir = in->lock = in->work = -1;
+	in->dir = in->lock = in->work = in->diag = -1;
 	return in;
 }
 

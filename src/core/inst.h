@@ -40,6 +40,7 @@ struct core_inst {
 	int dir;  /* of /run/vps/ID; owned */
 	int lock; /* with the flock, or -1; owned */
 	int work; /* to the keeper while undo records exist, or -1; owned */
+	int diag; /* of its sockets, for its destruction, or -1; owned */
 	struct core_kv kv;
 };
 

@@ -217,6 +217,7 @@ core_stop(
 	r = core_set_state(in, CORE_ST_DYING, e);
 	if (r < 0)
 		return r;
+	core_destroy_begin(in);
 	if (st == CORE_ST_RUNNING) {
 		init = core_open_proc(in, "init");
 		if (init >= 0)

@@ -26,6 +26,7 @@
 
 #define STOP_MS        50
 #define STOP_THAWED_MS 2000
+#define RUN_OUT_TRIES  500
 
 static const struct sys_vma *
 stub_in(const struct sys_maps *m, uint64_t *ret_vdso)
@@ -113,6 +114,69 @@ take_out(int cgroup, int proc, pid_t pid, uint64_t at, uint64_t vdso)
 	return r;
 }
 
+/* pid/task/tid/syscall ends with the pc of a task that doesn't run. */
+static bool
+task_inside(int proc, pid_t pid, pid_t tid, const struct sys_remote *m)
+{
+	char path[48], s[256], *p;
+
+	(void)snprintf(path, sizeof(path), "%d/task/%d/syscall", pid, tid);
+	if (file_read_str(proc, path, s, sizeof(s)) < 0)
+		return false;
+	p = strrchr(s, ' ');
+	return p != NULL && sys_remote_has(m, strtoull(p + 1, NULL, 16));
+}
+
+static bool
+proc_inside(int proc, pid_t pid)
+{
+	auto_free int *tids = NULL;
+	const struct sys_vma *v;
+	struct sys_remote m;
+	struct sys_maps maps;
+	uint64_t vdso;
+	char path[32];
+	bool in = false;
+	int n;
+
+	if (sys_maps_read(proc, pid, &maps) < 0)
+		return false;
+	v = stub_in(&maps, &vdso);
+	if (vdso != 0 &&
+	    sys_remote_attach(&m, pid, vdso, v != NULL ? v->start : 0) == 0) {
+		(void)snprintf(path, sizeof(path), "%d/task", pid);
+		n = sys_numdir(proc, path, &tids);
+		for (int i = 0; i < n && !in; i++)
+			in = task_inside(proc, pid, tids[i], &m);
+	}
+	sys_maps_fini(&maps);
+	return in;
+}
+
+/* A task may have been frozen before it was through with what it was made to
+ * do: about to map a stub even, or in the one that is to be taken out. It needs
+ * some microseconds. */
+static int
+run_out(int cgroup, int proc, const pid_t *pids, int n)
+{
+	for (int try = 0; try < RUN_OUT_TRIES; try++) {
+		bool in = false;
+		int r;
+
+		for (int i = 0; i < n && !in; i++)
+			in = proc_inside(proc, pids[i]);
+		if (!in)
+			return 0;
+		r = sys_thaw(cgroup);
+		(void)usleep(1000);
+		if (r == 0)
+			r = sys_freeze(cgroup, 1000);
+		if (r < 0)
+			return r;
+	}
+	return -EBUSY;
+}
+
 int
 snap_leftovers(int cgroup, struct vps_err *e)
 {
@@ -122,6 +186,9 @@ snap_leftovers(int cgroup, struct vps_err *e)
 
 	if (proc < 0 || n < 0)
 		return vps_err_set(e, n < 0 ? n : -errno, "list processes");
+	r = run_out(cgroup, proc, pids, n);
+	if (r < 0)
+		return vps_err_set(e, r, "let processes out of a snapshot");
 	for (int i = 0; i < n && r == 0; i++) {
 		const struct sys_vma *v;
 		struct sys_maps m;

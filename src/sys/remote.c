@@ -427,6 +427,13 @@ sys_remote_open(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at)
 	return 0;
 }
 
+bool
+sys_remote_has(const struct sys_remote *m, uint64_t pc)
+{
+	return (m->pad != 0 && pc >= m->pad && pc < m->pad + PAD_SIZE) ||
+	       (m->base != 0 && pc >= m->base && pc < m->base + FRAME_OFF);
+}
+
 int
 sys_remote_attach(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at)
 {

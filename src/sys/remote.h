@@ -87,6 +87,8 @@ sys_remote_open(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at);
 /* The same for a stub that is there already, at `at`. */
 int
 sys_remote_attach(struct sys_remote *m, pid_t pid, uint64_t vdso, uint64_t at);
+/* Whether a task at `pc` is still in our code. */
+bool sys_remote_has(const struct sys_remote *m, uint64_t pc);
 /* One system call by its own two stops, without the stub; the registers are as
  * before. Result or negative errno in *ret. Should the tracer die, the task
  * gives itself its own registers and mask back (by code in m->pad, which is

@@ -236,8 +236,8 @@ thread_run(struct snap *s, struct snap_proc *p, struct snap_thread *th,
 	return r;
 }
 
-int
-snap_facts(struct snap *s, struct snap_proc *p, struct vps_err *e)
+static int
+facts(struct snap *s, struct snap_proc *p, struct vps_err *e)
 {
 	struct snap_thread *first = snap_proc_runner(p);
 	struct sys_rcalls c;
@@ -269,4 +269,21 @@ snap_facts(struct snap *s, struct snap_proc *p, struct vps_err *e)
 	return r < 0 ? vps_err_set(e, r, "process %d (%s): ask it about itself",
 			   p->pid_in, p->stat.comm)
 		     : 0;
+}
+
+/*
+ * A task of which the tracer dies in the middle of a call runs on with
+ * registers that aren't its own. No signal that can be kept away may do that.
+ */
+int
+snap_facts(struct snap *s, struct snap_proc *p, struct vps_err *e)
+{
+	sigset_t all, old;
+	int r;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &old);
+	r = facts(s, p, e);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
 }

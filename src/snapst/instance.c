@@ -20,8 +20,11 @@
 #include "snapst/snap.h"
 #include "snapst/snapshot.h"
 #include "snapst/sockwas.h"
+#include "suspend/settle.h"
 #include "suspend/suspend.h"
 #include "sys/freezer.h"
+
+#define SETTLE_MS 50
 
 static int
 target_of(const struct core_inst *in, struct snap_target *t, struct vps_err *e)
@@ -152,6 +155,7 @@ undo_snapshot(struct core_inst *in, const char *arg, struct vps_err *e)
 	auto_close int cg = susp_cgroup(in, e);
 	auto_close int undo =
 	    openat(in->dir, "undo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	pid_t pid;
 	int r;
 
 	(void)arg;
@@ -163,6 +167,8 @@ undo_snapshot(struct core_inst *in, const char *arg, struct vps_err *e)
 	if (r < 0)
 		return vps_err_set(e, r, "freeze %s again", in->id);
 	r = snap_leftovers(cg, e);
+	/* they ran, and this freeze interrupts what they were waiting in */
+	(void)susp_settle(cg, SETTLE_MS, &pid, NULL);
 	if (r == 0)
 		r = snap_sock_undo(cg, undo, e);
 	return r < 0 ? r : undo_terminals(in, undo, e);

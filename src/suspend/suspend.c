@@ -66,8 +66,17 @@ hold_open(const struct core_inst *in, struct vps_err *e)
 int
 susp_undo_rest(struct core_inst *in, const char *arg, struct vps_err *e)
 {
+	auto_close int cg = -1;
+	pid_t pid;
+
 	(void)arg;
-	return core_state(in) == CORE_ST_RUNNING ? susp_wake(in, e) : 0;
+	if (core_state(in) != CORE_ST_RUNNING)
+		return 0;
+	/* it may have died before calls that freezing interrupts were mended */
+	cg = susp_cgroup(in, NULL);
+	if (cg >= 0)
+		(void)susp_settle(cg, SETTLE_MS, &pid, NULL);
+	return susp_wake(in, e);
 }
 
 int

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,10 +269,20 @@ proc_check(struct snap *s, struct snap_proc *p)
 			    "is in a %s namespace of its own: can't be carried",
 			    ns[i]);
 	}
-	for (size_t i = 0; i < p->nth; i++)
-		if (p->th[i].st.seccomp == 1)
+	for (size_t i = 0; i < p->nth; i++) {
+		const struct sys_pstatus *st = &p->th[i].st;
+
+		if (st->seccomp == 1)
 			snap_object_proc(
 			    s, p, "seccomp strict mode can't be carried");
+		/* it could install it, but has given up what that takes */
+		if (st->seccomp == 2 && !st->no_new_privs &&
+		    (st->cap_eff >> CAP_SYS_ADMIN & 1) == 0)
+			snap_object_proc(s, p,
+			    "a seccomp filter without no_new_privs in thread "
+			    "%d, which isn't privileged: can't be carried",
+			    st->pid_in);
+	}
 	return 0;
 }
 

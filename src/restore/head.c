@@ -134,6 +134,8 @@ rst_head_read(int fd, struct rst_head *ret, struct vps_err *e)
 		return vps_err_set(e, -errno, "image");
 	pid = fork();
 	if (pid == 0) {
+		/* a reader that was killed is to end the writing */
+		(void)close(p[0]);
 		r = give_up_rights();
 		if (r < 0)
 			vps_err_set(&a->err, r, "give up rights");

@@ -103,8 +103,11 @@ snap_ipc_list(struct snap *s, struct buf *ret)
 	pid = fork();
 	if (pid < 0)
 		return -errno;
-	if (pid == 0)
+	if (pid == 0) {
+		/* a reader that was killed is to end the writing */
+		(void)close(take_fd(&in));
 		tell(ns, out);
+	}
 	(void)close(take_fd(&out));
 	do {
 		uint8_t *q = buf_reserve(ret, 4096);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/recover.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,30 @@ undo_one(struct core_inst *in, const struct core_undo_kind *kinds, int number,
 	    in->id, s);
 }
 
+/* Files that were about to get their names (see file_replace()); nobody else
+ * writes to these while `in` is locked. Their number. */
+static int
+nameless(const struct core_inst *in, const char *dir, const char *prefix,
+    bool take_away)
+{
+	int fd = openat(in->dir, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *x;
+	int n = 0;
+
+	if (d == NULL && fd >= 0)
+		(void)close(fd);
+	while (d != NULL && (x = readdir(d)) != NULL) {
+		if (strncmp(x->d_name, prefix, strlen(prefix)) != 0 ||
+		    strstr(x->d_name, ".new") == NULL)
+			continue;
+		n++;
+		if (take_away)
+			(void)unlinkat(dirfd(d), x->d_name, 0);
+	}
+	return n;
+}
+
 int
 core_undo_all(
     struct core_inst *in, const struct core_undo_kind *kinds, struct vps_err *e)
@@ -60,6 +85,8 @@ core_undo_all(
 		if (r < 0)
 			return r;
 	}
+	(void)nameless(in, "undo", "", true);
+	(void)nameless(in, ".", "state.", true);
 	return n;
 }
 
@@ -135,7 +162,8 @@ was_left(const struct core_inst *in)
 
 	return st == CORE_ST_CREATING || st == CORE_ST_RESTORING ||
 	       st == CORE_ST_DYING || st == CORE_ST_SNAPSHOTTING ||
-	       sys_numdir(in->dir, "undo", &v) > 0;
+	       sys_numdir(in->dir, "undo", &v) > 0 ||
+	       nameless(in, "undo", "", false) > 0;
 }
 
 /* Whoever looks at an instance that is in between puts it right, if nobody is

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -372,6 +373,28 @@ rst_claim(struct core_inst *in, struct vps_err *e)
 	return r;
 }
 
+/*
+ * What we start inherits our limits, and the builder may only lower them: the
+ * hard ones go up as far as they can, so that each process gets its own again.
+ */
+static void
+limits_up(void)
+{
+	char text[32];
+	struct rlimit l;
+
+	for (int i = 0; i < RLIM_NLIMITS; i++) {
+		if (getrlimit((__rlimit_resource_t)i, &l) < 0)
+			continue;
+		l.rlim_max = RLIM_INFINITY;
+		if (i == RLIMIT_NOFILE &&
+		    file_read_str(AT_FDCWD, "/proc/sys/fs/nr_open", text,
+			sizeof(text)) >= 0)
+			l.rlim_max = strtoul(text, NULL, 10);
+		(void)setrlimit((__rlimit_resource_t)i, &l);
+	}
+}
+
 static int
 make(int fd, const struct rst_head *h, const struct rst_opt *opt,
     const struct vps_spec *spec, struct core_inst **ret, struct vps_err *e)
@@ -393,6 +416,7 @@ make(int fd, const struct rst_head *h, const struct rst_opt *opt,
 	r = clocks_of(h, &c.clocks);
 	if (r < 0)
 		return vps_err_set(e, r, "read the clocks");
+	limits_up();
 	r = core_create(spec, &c, &j.in, e);
 	if (r < 0)
 		return r;

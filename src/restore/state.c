@@ -247,7 +247,9 @@ outside(struct rst_proc *p, struct vps_err *e)
 		    old.rlim_cur == rl.rlim_cur && old.rlim_max == rl.rlim_max)
 			continue;
 		if (prlimit((pid_t)v->pid, (int)l->res, &rl, NULL) < 0)
-			return vps_err_set(e, -errno, "limit %u of process %u",
+			return vps_err_set(e, -errno,
+			    "limit %u of process %u is above what the command "
+			    "may give",
 			    l->res, v->pid);
 	}
 	if (v->oom_score_adj != 0) {

@@ -104,24 +104,50 @@ rst_compatible(const struct rst_head *h, struct vps_err *e)
 	return r;
 }
 
-/* The configuration in the image, but for what is this host's business. */
+static int
+copy_str(char **to, const char *from)
+{
+	*to = from != NULL ? strdup(from) : NULL;
+	return from != NULL && *to == NULL ? -ENOMEM : 0;
+}
+
+/* What only the file of this host may say; see spec_drop_local(), after which
+ * the fields are empty. */
+static int
+take_local(const struct vps_spec *l, struct vps_spec *s)
+{
+	int r = copy_str(&s->root.mount, l->root.mount);
+
+	if (r == 0)
+		r = copy_str(&s->root.unmount, l->root.unmount);
+	if (r == 0)
+		r = copy_str(&s->root.vpsfs.target, l->root.vpsfs.target);
+	if (r == 0)
+		r = copy_str(&s->root.vpsfs.opts, l->root.vpsfs.opts);
+	if (r == 0)
+		r = copy_str(&s->net.announce, l->net.announce);
+	if (r == 0)
+		r = copy_str(&s->net.revoke, l->net.revoke);
+	s->run.userns = l->run.userns;
+	s->run.id_base = l->run.id_base;
+	return r;
+}
+
+/* The configuration in the image, but for what is this host's business: an
+ * image may come from anywhere, and commands run on the host as root. */
 static int
 spec_of(const struct rst_head *h, const struct rst_opt *opt,
     struct vps_spec *ret, struct vps_err *e)
 {
 	const char *id = opt->id != NULL && opt->id[0] ? opt->id : h->id;
-	struct vps_spec def;
 	int r = conf_parse(
 	    "configuration in the image", h->conf, strlen(h->conf), ret, e);
 
 	if (r < 0)
 		return r;
-	spec_init(&def);
-	ret->run.userns =
-	    opt->local != NULL ? opt->local->run.userns : def.run.userns;
-	ret->run.id_base =
-	    opt->local != NULL ? opt->local->run.id_base : def.run.id_base;
-	spec_fini(&def);
+	spec_drop_local(ret);
+	if (opt->local != NULL && take_local(opt->local, ret) < 0)
+		return vps_err_set(e, -ENOMEM, "configuration");
 	if (strlen(id) >= sizeof(ret->id))
 		return vps_err_say(e, -EINVAL, "%s: name too long", id);
 	(void)snprintf(ret->id, sizeof(ret->id), "%s", id);

@@ -14,8 +14,9 @@ struct rst_opt {
 	/* The addresses stay unclaimed: they are still someone else's. See
 	 * rst_claim(). */
 	bool no_claim;
-	/* ID_BASE, USERNS ... are this host's business: taken from here, never
-	 * from the image. NULL: defaults. */
+	/* ID_BASE, USERNS and the commands that run on the host are its
+	 * business: taken from here, never from the image. NULL: defaults, and
+	 * no commands. */
 	const struct vps_spec *local;
 };
 

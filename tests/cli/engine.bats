@@ -136,6 +136,31 @@ assert json.load(sys.stdin)["restores"] == 1'
 	until_true 5 counts_beyond a "$n"
 }
 
+@test "commands in an image aren't run" {
+	mark=$BATS_TEST_TMPDIR/ran
+	counter a "ROOT_MOUNT = 'touch $mark'" "ROOT_UNMOUNT = 'touch $mark'" \
+		"NETWORK_ANNOUNCE = 'touch $mark'" "NETWORK_REVOKE = 'touch $mark'" \
+		'NETIF_0_ADDRESS = 10.199.0.1'
+	"$VPSCTL" start a
+	"$VPSCTL" suspend a
+	"$VPSCTL" snapshot a "$S"
+	"$VPSCTL" stop a
+	[ -e "$mark" ]
+	rm -f "$mark" /etc/vps/vps_a.conf
+	run -0 "$VPSCTL" restore --dry-run a "$S"
+	[[ $output != *"$mark"* ]]
+	"$VPSCTL" restore a "$S"
+	"$VPSCTL" resume a
+	"$VPSCTL" stop a
+	[ ! -e "$mark" ]
+	# What the host's own file says, is.
+	counter a "ROOT_MOUNT = 'touch $mark.local'"
+	"$VPSCTL" restore a "$S"
+	[ -e "$mark.local" ]
+	"$VPSCTL" stop a
+	[ ! -e "$mark" ]
+}
+
 @test "restore beside an instance of that name: refused" {
 	begin
 	"$VPSCTL" snapshot --live a "$S"

@@ -89,6 +89,11 @@ take_out(int cgroup, int proc, pid_t pid, uint64_t at, uint64_t vdso)
 	struct sys_remote m;
 	int status = 0, r;
 
+	/* the command that has died still has it for a moment */
+	for (int i = 0; tid == -EPERM && i < RUN_OUT_TRIES; i++) {
+		(void)usleep(1000);
+		tid = seize_thread(proc, pid);
+	}
 	if (tid < 0)
 		return tid == -ESRCH || tid == -ENOENT ? 0 : tid;
 	r = sys_ptrace_interrupt(tid);
@@ -123,6 +128,10 @@ task_inside(int proc, pid_t pid, pid_t tid, const struct sys_remote *m)
 	(void)snprintf(path, sizeof(path), "%d/task/%d/syscall", pid, tid);
 	if (file_read_str(proc, path, s, sizeof(s)) < 0)
 		return false;
+	/* "running": let go by its dying tracer just now; a traced task counts
+	 * as frozen */
+	if (strcmp(s, "running") == 0)
+		return true;
 	p = strrchr(s, ' ');
 	return p != NULL && sys_remote_has(m, strtoull(p + 1, NULL, 16));
 }

@@ -31,7 +31,8 @@
 #include "sys/ns.h"
 #include "sys/proc.h"
 
-#define TRIES      12
+#define TRIES      40
+#define TRIES_NS   3000000000ull /* no new attempt after that */
 #define QUIESCE_MS 25
 #define FREEZE_MS  200
 #define SETTLE_MS  50
@@ -182,6 +183,7 @@ susp_rest(struct core_inst *in, uint64_t *ret_since, struct vps_err *e)
 	struct sys_proc_id init = core_get_proc(in, "init");
 	auto_close int cg = susp_cgroup(in, e), hold = -1, ns = -1, diag = -1;
 	struct rest s;
+	uint64_t begun;
 	int r = 0;
 
 	if (cg < 0)
@@ -199,16 +201,19 @@ susp_rest(struct core_inst *in, uint64_t *ret_since, struct vps_err *e)
 	r = hold_check(in, ns, hold, e);
 	if (r < 0)
 		return r;
+	begun = susp_now_ns();
 	s = (struct rest){in, cg, hold, diag, 0};
+	/* A task that spawns all the time is in vfork at most attempts. */
 	for (int i = 0; i < TRIES; i++) {
-		struct timespec nap = {0, 3000000L * (i + 1)};
+		struct timespec nap = {0, 3000000L * (i < 10 ? i + 1 : 10)};
 
 		r = attempt(&s, e);
 		if (r == 0)
 			break;
 		log_dbg("%s: attempt %d: %s", in->id, i, e ? e->msg : "");
 		let_go(&s);
-		if (r != -EBUSY && r != -ETIMEDOUT)
+		if ((r != -EBUSY && r != -ETIMEDOUT) ||
+		    susp_now_ns() - begun > TRIES_NS)
 			break;
 		(void)nanosleep(&nap, NULL);
 	}

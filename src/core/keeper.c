@@ -140,6 +140,22 @@ core_keeper_ensure(const struct core_inst *in, struct vps_err *e)
 	return h >= 0 ? core_keeper_spawn(in, h, e) : fork_keeper(in, e);
 }
 
+/* A keeper that answers: one that was killed takes connections until the kernel
+ * has closed its socket. */
+static int
+connect_to(const char *path)
+{
+	int k = sys_unix_connect(path), r;
+
+	if (k < 0)
+		return k;
+	r = core_keeper_ask(k, KEEP_PING, 0, -1, NULL);
+	if (r >= 0)
+		return k;
+	(void)close(k);
+	return r;
+}
+
 int
 core_keeper_open(const struct core_inst *in, struct vps_err *e)
 {
@@ -149,14 +165,14 @@ core_keeper_open(const struct core_inst *in, struct vps_err *e)
 
 	r = core_path(in->id, "control", path, sizeof(path));
 	if (r == 0)
-		r = sys_unix_connect(path);
+		r = connect_to(path);
 	if (r >= 0)
 		return r;
 	r = core_keeper_ensure(in, e);
 	if (r < 0)
 		return r;
 	for (i = 0; i < START_WAIT_MS; i++) {
-		r = sys_unix_connect(path);
+		r = connect_to(path);
 		if (r >= 0)
 			return r;
 		(void)nanosleep(&ts, NULL);

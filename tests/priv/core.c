@@ -171,7 +171,8 @@ until_(int line, bool ok)
 	}
 }
 
-/* What is left on the host: mounts, cgroups, processes of ours, /run/vps. */
+/* What is left on the host: mounts, cgroups, processes of ours, /run/vps. Pairs
+ * named vps~N go with a namespace that the kernel is taking down. */
 static char *
 traces(void)
 {
@@ -182,7 +183,8 @@ traces(void)
 	(void)snprintf(s, sizeof(s),
 	    "cat /proc/self/mountinfo | cut -d' ' -f5; "
 	    "find /sys/fs/cgroup -path '*/%s*' -type d; "
-	    "find /run/vps ! -name .ids; ip -o link | cut -d: -f2; "
+	    "find /run/vps ! -name .ids; ip -o link | cut -d: -f2 | grep -v ' "
+	    "vps~'; "
 	    "for p in /proc/[0-9]*; do readlink $p/exe >/dev/null && "
 	    "grep -ls %s $p/cgroup; done; true",
 	    getenv("VPS_CGROUP"), getenv("VPS_CGROUP"));

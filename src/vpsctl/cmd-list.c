@@ -28,6 +28,7 @@ list_row(const struct ctl_info *i, struct table *t)
 	table_cell(t, "%.1f", i->cpu);
 	table_cell(t, "%s", i->age ? fmt_age(i->age, age) : "-");
 	table_cell(t, "%s", or_dash(core_get(i->in, "root")));
+	table_cell(t, "%s", i->migration[0] ? i->migration : "-");
 }
 
 static void
@@ -43,6 +44,7 @@ list_json(const struct ctl_info *i, struct json *j)
 	json_u64(j, "virtual", i->virt);
 	json_u64(j, "cpu_permille", (uint64_t)(i->cpu * 10));
 	json_u64(j, "age", i->age);
+	json_str(j, "migration", i->migration[0] ? i->migration : NULL);
 	json_end(j);
 }
 
@@ -76,8 +78,8 @@ list_one(const char *id, struct table *t, struct json *j, struct vps_err *e)
 int
 cmd_list(const struct ctl *c, struct vps_err *e)
 {
-	static const char *const heads[] = {
-	    "NAME", "STATE", "PROCS", "RSS", "VIRT", "%CPU", "AGE", "ROOT"};
+	static const char *const heads[] = {"NAME", "STATE", "PROCS", "RSS",
+	    "VIRT", "%CPU", "AGE", "ROOT", "MIGRATION"};
 	auto_buf struct buf b = {0};
 	auto_free char **ids = NULL;
 	struct table t;

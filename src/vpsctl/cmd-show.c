@@ -83,6 +83,8 @@ show_head(const struct ctl_info *i, const struct vps_spec *spec,
 	struct tm tm;
 
 	buf_addf(b, "%s is %s\n", in->id, core_st_name(i->state));
+	if (i->migration[0] != '\0')
+		buf_addf(b, "  migration %s\n", i->migration);
 	buf_addf(b, "  root      %s\n", spec->root.path);
 	if (spec->root.priv != NULL)
 		buf_addf(b, "  files in  %s\n", spec->root.priv);
@@ -196,6 +198,7 @@ show_json(const struct ctl_info *i, const struct vps_spec *spec,
 	json_i64(&j, "keeper_pid", core_keeper_pid(in));
 	json_u64(&j, "started", core_get_u64(in, "started"));
 	json_u64(&j, "age", i->age);
+	json_str(&j, "migration", i->migration[0] ? i->migration : NULL);
 	json_u64(&j, "restores", core_get_u64(in, "restores"));
 	json_u64(&j, "id_base", core_get_u64(in, "id_base"));
 	json_u64(&j, "id_count", core_get_u64(in, "id_count"));

@@ -14,6 +14,7 @@
 #include "base/fdio.h"
 #include "base/str.h"
 #include "core/cgroup.h"
+#include "core/journal.h"
 #include "sys/proc.h"
 
 #define CMD_MAX 200
@@ -157,6 +158,21 @@ read_age(const struct core_inst *in)
 		   : 0;
 }
 
+static void
+read_migration(const struct core_inst *in, char *ret, size_t n)
+{
+	struct vps_err e = {0};
+	const char *s = e.msg;
+	size_t len = strlen(in->id);
+
+	*ret = '\0';
+	if (jrn_may_run(JRN_DIR, in->id, &e) == 0)
+		return;
+	if (strncmp(s, in->id, len) == 0 && strncmp(s + len, ": ", 2) == 0)
+		s += len + 2;
+	(void)str_fmt(ret, n, "%s", s);
+}
+
 int
 ctl_info_read(
     const struct core_inst *in, struct ctl_info *ret, struct vps_err *e)
@@ -168,6 +184,7 @@ ctl_info_read(
 	if (r < 0)
 		return r;
 	i.age = read_age(in);
+	read_migration(in, i.migration, sizeof(i.migration));
 	i.cpu = read_cpu(&cg, i.age);
 	r = read_procs(&cg, core_get_u64(in, "id_base"), &i, e);
 	if (r < 0) {

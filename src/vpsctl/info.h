@@ -28,6 +28,8 @@ struct ctl_info {
 	unsigned nthreads;
 	struct ctl_proc *proc; /* owned; by pid inside */
 	unsigned nprocs;
+	/* Why a migration forbids it to run here; "": none does. */
+	char migration[1024];
 };
 
 int ctl_info_read(

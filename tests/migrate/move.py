@@ -97,6 +97,9 @@ def kill(a, b):
         doubt = "in doubt" in vpsctl(a, "resume", ID, fail=True)
         if doubt != (point == "send-commit"):
             raise Failed(f"{fault}: in doubt: {doubt}")
+        for words in ("list",), ("show", ID), ("show", "--json", ID):
+            if ("in doubt: " in vpsctl(a, *words)) != doubt:
+                raise Failed(f"{fault}: {words[0]} doesn't tell")
         if doubt:
             # The other side may still be about to notice.
             for _ in range(50):

@@ -82,12 +82,14 @@ mig_inst_init(struct mig_inst *m)
 {
 	*m = (struct mig_inst){0};
 	spec_init(&m->spec);
+	spec_init(&m->local);
 }
 
 void
 mig_inst_fini(struct mig_inst *m)
 {
 	spec_fini(&m->spec);
+	spec_fini(&m->local);
 	free(m->conf);
 }
 
@@ -339,7 +341,6 @@ static int
 tgt_arrive(void *ctx, const struct mig_msg *h, struct vps_err *e)
 {
 	struct mig_inst *m = ctx;
-	auto_spec struct vps_spec local;
 	char path[PATH_MAX];
 	int r;
 
@@ -358,17 +359,16 @@ tgt_arrive(void *ctx, const struct mig_msg *h, struct vps_err *e)
 	/* Commands of the peer's aren't run here. */
 	spec_drop_local(&m->spec);
 	(void)str_fmt(m->spec.id, sizeof(m->spec.id), "%s", m->id);
-	spec_init(&local);
 	r = conf_path(NULL, m->id, path, sizeof(path));
 	if (r < 0 || access(path, F_OK) < 0)
 		return 0;
-	r = conf_read(path, &local, e);
+	r = conf_read(path, &m->local, e);
 	if (r < 0)
 		return r;
-	if (strcmp(local.root.path, m->spec.root.path) != 0)
+	if (strcmp(m->local.root.path, m->spec.root.path) != 0)
 		return vps_err_say(e, -EEXIST,
 		    "%s has FSROOT = %s there, the instance %s", path,
-		    local.root.path, m->spec.root.path);
+		    m->local.root.path, m->spec.root.path);
 	m->have_spec = true;
 	return 0;
 }
@@ -468,7 +468,9 @@ static int
 tgt_restore(void *ctx, int fd, struct vps_err *e)
 {
 	struct mig_inst *m = ctx;
-	struct rst_opt o = {.id = m->id, .no_claim = true, .local = &m->spec};
+	struct rst_opt o = {.id = m->id,
+	    .no_claim = true,
+	    .local = m->have_spec ? &m->local : NULL};
 	struct core_inst *in;
 	int r = rst_restore(fd, &o, &in, e);
 

@@ -13,8 +13,11 @@ struct mig_inst {
 	char id[MIG_ID_MAX + 1];
 	int undo;   /* source: number of the record, 0: none */
 	char *conf; /* target: what the source sent; owned */
-	bool have_spec;
 	struct vps_spec spec;
+	/* The target's own vps_ID.conf, if it has one: its commands, ids and
+	 * namespaces count there. */
+	bool have_spec;
+	struct vps_spec local;
 };
 
 extern const struct mig_engine mig_source_engine, mig_target_engine;

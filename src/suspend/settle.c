@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/fdio.h"
 #include "suspend/eintr.h"
 #include "sys/freezer.h"
 #include "sys/proc.h"
@@ -22,8 +24,14 @@
 
 #define STACK_SIZE (256 * 1024)
 
+#define VFORK_MS \
+	300 /* until a vfork child has its own program, loaded or not */
+#define FREEZE_MS 200
+
 struct task {
-	pid_t tid;
+	pid_t tid;    /* 0: gone, negative: nothing to stop */
+	bool stopped; /* in a stop of ours */
+	bool lent;    /* was let run again, to end a vfork */
 };
 
 struct tasks {
@@ -111,46 +119,158 @@ struct job {
 	struct vps_err *e;
 };
 
+static int catch (struct task *t, struct vps_err *e)
+{
+	int r = sys_ptrace_seize(t->tid, 0);
+
+	if (r == 0)
+		r = sys_ptrace_interrupt(t->tid);
+	/* gone, or a main thread that has exited: nothing to stop */
+	if (r == -ESRCH || r == -EPERM) {
+		t->tid = r == -ESRCH ? 0 : -t->tid;
+		return 0;
+	}
+	return r < 0 ? vps_err_set(e, r, "attach to %d", t->tid) : 0;
+}
+
+/* Waits for the stops that are due; the number of tasks that don't come. */
+static size_t
+gather(struct tasks *t, long deadline, pid_t *ret_late)
+{
+	size_t late = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct task *k = &t->v[i];
+		int r;
+
+		if (k->tid <= 0 || k->stopped || k->lent)
+			continue;
+		r = wait_stop(k->tid, deadline);
+		if (r == 0) {
+			k->stopped = true;
+			fix(k->tid);
+		} else if (r == -ESRCH) {
+			k->tid = 0;
+		} else {
+			late++;
+			*ret_late = k->tid;
+		}
+	}
+	return late;
+}
+
+static struct task *
+find(struct tasks *t, pid_t tid)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].tid == tid)
+			return &t->v[i];
+	return NULL;
+}
+
+/* Lets the children of a task run that may be in vfork. */
+static void
+lend_children(struct tasks *t, int proc, pid_t tid)
+{
+	char path[64], text[4096], *p, *end;
+
+	(void)snprintf(path, sizeof(path), "%d/task/%d/children", tid, tid);
+	if (file_read_str(proc, path, text, sizeof(text)) <= 0)
+		return;
+	for (p = text;; p = end) {
+		pid_t pid = (pid_t)strtol(p, &end, 10);
+		struct task *k;
+
+		if (end == p)
+			return;
+		k = find(t, pid);
+		if (k != NULL && k->stopped &&
+		    sys_ptrace_cont(k->tid, 0) == 0) {
+			k->stopped = false;
+			k->lent = true;
+		}
+	}
+}
+
+/* Tasks that have come since: they run, until the cgroup is frozen again. */
+static int
+catch_new(int cgroup, struct tasks *t, struct vps_err *e)
+{
+	struct tasks now = {0};
+	int r = list(cgroup, &now);
+
+	for (size_t i = 0; i < now.n && r == 0; i++) {
+		pid_t tid = now.v[i].tid;
+
+		if (find(t, tid) != NULL || find(t, -tid) != NULL)
+			continue;
+		r = add(t, tid);
+		if (r == 0)
+			r = catch (&t->v[t->n - 1], e);
+	}
+	free(now.v);
+	return r;
+}
+
+/*
+ * A vfork parent stops when its child has executed its program: it is waited
+ * for with the freezer open and only such children running, all others held in
+ * their stops. It is at its stop before it can do anything new, however fast it
+ * starts the next child.
+ */
+static int
+end_vforks(struct job *j, struct tasks *t, struct vps_err *e)
+{
+	auto_close int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	size_t n = t->n;
+	pid_t late;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		if (t->v[i].tid > 0 && !t->v[i].stopped)
+			lend_children(t, proc, t->v[i].tid);
+	r = sys_thaw(j->cgroup);
+	if (r < 0)
+		return vps_err_set(e, r, "thaw");
+	(void)gather(t, now_us() + VFORK_MS * 1000L, &late);
+	for (size_t i = 0; i < n; i++) {
+		if (!t->v[i].lent)
+			continue;
+		t->v[i].lent = false;
+		if (sys_ptrace_interrupt(t->v[i].tid) == -ESRCH)
+			t->v[i].tid = 0;
+	}
+	r = sys_freeze(j->cgroup, FREEZE_MS);
+	if (r < 0)
+		return vps_err_set(e, r, "freeze again");
+	return catch_new(j->cgroup, t, e);
+}
+
 static int
 settle(struct job *j)
 {
 	long deadline = now_us() + j->ms * 1000L;
 	struct vps_err *e = j->e;
 	struct tasks t = {0};
-	int r = list(j->cgroup, &t), bad = 0;
+	size_t late = 0;
+	int r = list(j->cgroup, &t);
 
-	for (size_t i = 0; i < t.n && r == 0; i++) {
-		int rc = sys_ptrace_seize(t.v[i].tid, 0);
-
-		if (rc == 0)
-			rc = sys_ptrace_interrupt(t.v[i].tid);
-		/* gone, or a main thread that has exited: nothing to stop */
-		if (rc == -ESRCH || rc == -EPERM)
-			t.v[i].tid = rc == -ESRCH ? 0 : -t.v[i].tid;
-		else if (rc < 0)
-			r = vps_err_set(e, rc, "attach to %d", t.v[i].tid);
+	for (size_t i = 0; i < t.n && r == 0; i++)
+		r = catch (&t.v[i], e);
+	if (r == 0)
+		late = gather(&t, deadline, &j->pid);
+	if (r == 0 && late > 0 && j->ms > 0) {
+		r = end_vforks(j, &t, e);
+		if (r == 0)
+			late = gather(&t, now_us() + j->ms * 1000L, &j->pid);
 	}
-	for (size_t i = 0; i < t.n && r == 0; i++) {
-		int rc;
-
-		if (t.v[i].tid <= 0)
-			continue;
-		rc = wait_stop(t.v[i].tid, deadline);
-		if (rc == 0) {
-			fix(t.v[i].tid);
-		} else if (rc != -ESRCH && bad == 0) {
-			/* the others have to be fixed all the same: they will
-			 * run on */
-			bad = rc;
-			j->pid = t.v[i].tid;
-		}
-	}
+	/* all have been fixed that will run on */
 	for (size_t i = 0; i < t.n; i++)
 		if (t.v[i].tid > 0)
 			(void)sys_ptrace_detach(t.v[i].tid, 0);
 	free(t.v);
-	if (r == 0 && bad != 0)
-		r = vps_err_set(e, bad, "stop process %d", j->pid);
+	if (r == 0 && late > 0)
+		r = vps_err_set(e, -ETIMEDOUT, "stop process %d", j->pid);
 	return r;
 }
 

@@ -26,7 +26,9 @@
 
 #define STOP_MS        50
 #define STOP_THAWED_MS 2000
-#define RUN_OUT_TRIES  500
+#define SEIZE_TRIES    500
+#define LEAD_STEPS     16
+#define RUN_OUT_US     1000000u /* the last try; some 5 s altogether */
 
 static const struct sys_vma *
 stub_in(const struct sys_maps *m, uint64_t *ret_vdso)
@@ -90,7 +92,7 @@ take_out(int cgroup, int proc, pid_t pid, uint64_t at, uint64_t vdso)
 	int status = 0, r;
 
 	/* the command that has died still has it for a moment */
-	for (int i = 0; tid == -EPERM && i < RUN_OUT_TRIES; i++) {
+	for (int i = 0; tid == -EPERM && i < SEIZE_TRIES; i++) {
 		(void)usleep(1000);
 		tid = seize_thread(proc, pid);
 	}
@@ -136,48 +138,93 @@ task_inside(int proc, pid_t pid, pid_t tid, const struct sys_remote *m)
 	return p != NULL && sys_remote_has(m, strtoull(p + 1, NULL, 16));
 }
 
-static bool
-proc_inside(int proc, pid_t pid)
+/* A thread of the process that is in code of ours, or 0; *ret is where that is.
+ */
+static pid_t
+proc_inside(int proc, pid_t pid, struct sys_remote *ret)
 {
 	auto_free int *tids = NULL;
 	const struct sys_vma *v;
-	struct sys_remote m;
 	struct sys_maps maps;
 	uint64_t vdso;
 	char path[32];
-	bool in = false;
+	pid_t in = 0;
 	int n;
 
 	if (sys_maps_read(proc, pid, &maps) < 0)
-		return false;
+		return 0;
 	v = stub_in(&maps, &vdso);
 	if (vdso != 0 &&
-	    sys_remote_attach(&m, pid, vdso, v != NULL ? v->start : 0) == 0) {
+	    sys_remote_attach(ret, pid, vdso, v != NULL ? v->start : 0) == 0) {
 		(void)snprintf(path, sizeof(path), "%d/task", pid);
 		n = sys_numdir(proc, path, &tids);
-		for (int i = 0; i < n && !in; i++)
-			in = task_inside(proc, pid, tids[i], &m);
+		for (int i = 0; i < n && in == 0; i++)
+			if (task_inside(proc, pid, tids[i], ret))
+				in = tids[i];
 	}
 	sys_maps_fini(&maps);
 	return in;
 }
 
+/*
+ * A task that is stopped by a signal would go on only when someone inside
+ * continues it: a tracer can make it run, from system call to system call,
+ * until it has its own state back. Let go, it is stopped as before.
+ */
+static int
+lead_out(int cgroup, pid_t tid, const struct sys_remote *m)
+{
+	int status, r = sys_ptrace_seize(tid, PTRACE_O_TRACESYSGOOD);
+
+	if (r == 0)
+		r = sys_ptrace_interrupt(tid);
+	if (r < 0) /* gone, or still with the tracer that is dying */
+		return r == -ESRCH || r == -EPERM ? 0 : r;
+	r = wait_stop(tid, STOP_MS, &status);
+	if (r == 0)
+		r = sys_thaw(cgroup);
+	for (int i = 0; r == 0 && i < LEAD_STEPS; i++) {
+		struct user_regs_struct g;
+
+		r = sys_ptrace_getregs(tid, &g);
+		if (r < 0 || !sys_remote_has(m, g.rip))
+			break;
+		if (ptrace(PTRACE_SYSCALL, tid, NULL, NULL) < 0)
+			r = -errno;
+		else
+			r = wait_stop(tid, STOP_THAWED_MS, &status);
+	}
+	(void)file_write(cgroup, "cgroup.freeze", "1");
+	(void)sys_ptrace_detach(tid, 0);
+	(void)sys_freeze(cgroup, STOP_MS);
+	return r == -ESRCH ? 0 : r;
+}
+
 /* A task may have been frozen before it was through with what it was made to
  * do: about to map a stub even, or in the one that is to be taken out. It needs
- * some microseconds. */
+ * some microseconds, but where others are busy it has to wait for a processor:
+ * each try gives it longer than the one before. */
 static int
 run_out(int cgroup, int proc, const pid_t *pids, int n)
 {
-	for (int try = 0; try < RUN_OUT_TRIES; try++) {
-		bool in = false;
-		int r;
+	for (unsigned us = 1000; us <= RUN_OUT_US; us += us / 4) {
+		struct sys_remote m;
+		struct sys_pstat st;
+		pid_t tid = 0;
+		int r = 0;
 
-		for (int i = 0; i < n && !in; i++)
-			in = proc_inside(proc, pids[i]);
-		if (!in)
+		for (int i = 0; i < n && tid == 0; i++) {
+			tid = proc_inside(proc, pids[i], &m);
+			if (tid != 0 &&
+			    sys_pstat_read(proc, pids[i], tid, &st) == 0 &&
+			    st.state == 'T')
+				r = lead_out(cgroup, tid, &m);
+		}
+		if (tid == 0)
 			return 0;
-		r = sys_thaw(cgroup);
-		(void)usleep(1000);
+		if (r == 0)
+			r = sys_thaw(cgroup);
+		(void)usleep(us);
 		if (r == 0)
 			r = sys_freeze(cgroup, 1000);
 		if (r < 0)

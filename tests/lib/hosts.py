@@ -758,7 +758,11 @@ class HostProc:
     def _recv(self, timeout):
         if not select.select([self.sock], [], [], timeout)[0]:
             raise subprocess.TimeoutExpired(self.args, timeout)
-        data = self.sock.recv(1 << 16)
+        try:
+            data = self.sock.recv(1 << 16)
+        except ConnectionResetError:
+            # It ended before it read our last word; its own comes behind.
+            data = self.sock.recv(1 << 16)
         return json.loads(data) if data else None
 
     def fileno(self):
